@@ -1,0 +1,111 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "umbel/base/clock.hpp"
+#include "umbel/base/ids.hpp"
+#include "umbel/base/log.hpp"
+#include "umbel/base/text.hpp"
+
+namespace umbel {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(NamedUuid, IsTheSameForTheSameNameAndVersionFive) {
+  const std::string one = named_uuid("tick|hourly|1700000000");
+
+  EXPECT_EQ(one, named_uuid("tick|hourly|1700000000"));
+  EXPECT_NE(one, named_uuid("tick|hourly|1700003600"));
+  EXPECT_EQ(one[14], '5');
+}
+
+TEST(RandomUuid, DoesNotRepeat) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) seen.insert(random_uuid());
+
+  EXPECT_EQ(seen.size(), 1000U);
+}
+
+TEST(Iso8601, WritesSixDigitsAndAnOffset) {
+  EXPECT_EQ(iso8601(from_micros(1795350738139616)), "2026-11-22T12:32:18.139616+00:00");
+  EXPECT_EQ(iso8601(WallTime{}), "1970-01-01T00:00:00.000000+00:00");
+}
+
+TEST(Iso8601, ReadsWhatCeleryAndPeopleWrite) {
+  const auto expected = from_micros(1795350738500000);
+  for (const char* text : {"2026-11-22T12:32:18.500000+00:00", "2026-11-22T12:32:18.5Z",
+                           "2026-11-22 12:32:18.5", "2026-11-22T13:32:18.500+01:00",
+                           "2026-11-22T07:02:18.5-0530"}) {
+    EXPECT_EQ(parse_iso8601(text), expected) << text;
+  }
+}
+
+TEST(Iso8601, RefusesWhatIsNoInstant) {
+  for (const char* text : {"", "now", "2026-13-01T00:00:00", "2026-02-30", "2026-01-01T24:00:00",
+                           "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+1", "1795350738",
+                           "2026-01-01T00:00:00Zx", "-026-01-01"}) {
+    EXPECT_FALSE(parse_iso8601(text)) << text;
+  }
+}
+
+TEST(JsonQuoted, EscapesControlsAndReplacesBrokenUtf8) {
+  EXPECT_EQ(json_quoted("a\"b\\c\n\x01"), R"("a\"b\\c\n\u0001")");
+  EXPECT_EQ(json_quoted("é€😀"), "\"é€😀\"");
+  EXPECT_EQ(json_quoted("x\xC3"), "\"x\xEF\xBF\xBD\"");
+  EXPECT_EQ(json_quoted("\xED\xA0\x80"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // a surrogate
+}
+
+TEST(WithoutPassword, HidesThePasswordAndNothingElse) {
+  EXPECT_EQ(without_password("amqp://user:p%40ss@host:5672//"), "amqp://user:**@host:5672//");
+  EXPECT_EQ(without_password("redis://:secret@host/0"), "redis://:**@host/0");
+  EXPECT_EQ(without_password("redis://:a@b@host/0"), "redis://:**@host/0");
+  EXPECT_EQ(without_password("http://host/a:b@c"), "http://host/a:b@c");
+  EXPECT_EQ(without_password("sqlite:var/umbel.db"), "sqlite:var/umbel.db");
+}
+
+TEST(Spoken, SaysDurationsAsPeopleDo) {
+  using std::chrono::microseconds;
+  const std::pair<microseconds, const char*> cases[] = {
+      {microseconds{250}, "250 µs"},         {microseconds{420'000}, "420 ms"},
+      {microseconds{2'400'000}, "2.4 s"},    {microseconds{42'000'000}, "42 s"},
+      {microseconds{192'000'000}, "3 min 12 s"}, {microseconds{18'120'000'000}, "5 h 2 min"},
+      {microseconds{999'600}, "1.0 s"},
+  };
+  for (const auto& [duration, text] : cases) EXPECT_EQ(spoken(duration), text);
+}
+
+TEST(Shortened, NeverCutsACharacterInTwo) {
+  EXPECT_EQ(shortened("short", 10), "short");
+  EXPECT_EQ(shortened("éééééé", 8), "éé...");
+}
+
+TEST(Nearest, SuggestsATypoAndNothingFarOff) {
+  const std::vector<std::string> flags{"--queues", "--concurrency", "--prefetch-multiplier"};
+
+  EXPECT_EQ(nearest("--queue", flags), "--queues");
+  EXPECT_EQ(nearest("--zzz", flags), std::nullopt);
+}
+
+TEST(FromUnixSeconds, KeepsMicrosecondsAndSurvivesNonsense) {
+  EXPECT_EQ(from_unix_seconds(1795350738.139616), from_micros(1795350738139616));
+  EXPECT_EQ(from_unix_seconds(1e300), WallTime{});
+  EXPECT_EQ(from_unix_seconds(std::numeric_limits<double>::quiet_NaN()), WallTime{});
+}
+
+TEST(Log, LaysOutFieldsAndKeepsQuietBelowItsLevel) {
+  std::vector<std::string> lines;
+  const Log log{"worker", LogLevel::Info,
+                [&](LogLevel, std::string_view, std::string_view text) { lines.emplace_back(text); }};
+
+  log.debug("hidden");
+  log.warn("task retry scheduled", {{"task_id", "a b"}, {"attempt", 3}, {"late", true}});
+
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_THAT(lines[0],
+              HasSubstr("warn  worker: task retry scheduled task_id=\"a b\" attempt=3 late=true"));
+}
+
+}  // namespace
+}  // namespace umbel

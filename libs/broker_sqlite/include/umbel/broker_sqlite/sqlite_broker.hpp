@@ -1,0 +1,27 @@
+// The embedded broker: queues and the event stream in one SQLite file that many processes share.
+//
+// A consumer is a row with a lease that a thread renews; what it holds goes back to its queue when it closes, or when the lease runs out
+// because the process died or stood still. Waiting consumers are woken by a datagram on a Unix socket beside the file; a poll every 50 ms
+// is the fallback.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "umbel/base/clock.hpp"
+#include "umbel/base/log.hpp"
+#include "umbel/broker/broker.hpp"
+
+namespace umbel {
+
+struct SqliteBrokerOptions {
+  std::string path;
+  bool full_sync = false;
+  std::chrono::milliseconds lease{6000};         // renewed every quarter of it
+  std::size_t max_event_bytes = 256 * 1024 * 1024;  // of the event stream; the oldest batches are cut off beyond it
+};
+
+[[nodiscard]] Result<std::unique_ptr<Broker>> open_sqlite_broker(SqliteBrokerOptions options, const Clock& clock, Log log);
+
+}  // namespace umbel

@@ -1,0 +1,75 @@
+// The one way in: check a request against the task catalogue, accept it in one store transaction, hand it to the broker.
+//
+// Every program that makes tasks (page, REST, scheduler, worker) does it through this class. Once accepted, a task is not lost: what
+// could not be published at once stays in the outbox, and the relay of any program publishes it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "umbel/base/clock.hpp"
+#include "umbel/base/ids.hpp"
+#include "umbel/base/log.hpp"
+#include "umbel/base/result.hpp"
+#include "umbel/broker/broker.hpp"
+#include "umbel/store/store.hpp"
+
+namespace umbel {
+
+struct TaskRequest {
+  std::string name;
+  std::string args = "[]";    // JSON text, an array
+  std::string kwargs = "{}";  // JSON text, an object
+  std::optional<TaskId> id;   // nothing: a new one
+  std::optional<QueueName> queue;  // nothing: the catalogue's for this name, else `umbel`
+  std::optional<WallTime> eta, expires;
+  int priority = 0;
+  TaskId root, parent;  // empty: its own root, no parent
+};
+
+// What is accepted together with the tasks, in the same transaction.
+struct Together {
+  std::optional<Tick> tick;
+  std::vector<Sighting> sightings;
+  std::optional<Watermark> watermark;
+};
+
+struct AcceptedHandle {
+  TaskId id;
+  std::string name;
+  QueueName queue;
+  bool fresh = true;  // false: this id was accepted before; nothing new was made
+};
+
+// Thread-safe.
+class Enqueuer {
+ public:
+  // `origin` is this program's name in messages, `gen<pid>@host`. All references outlive the Enqueuer.
+  Enqueuer(Store& store, Broker& broker, const Clock& clock, Log log, std::string origin);
+
+  // Accepts all requests in one transaction, then tries to publish them. Once this answers a value the tasks are ours, published or not.
+  // Invalid: a request names an argument that the catalogue does not know, lacks one that it requires, or has one of another type, or is not
+  // JSON; nothing was accepted. Conflict: the tick was taken before; nothing was accepted.
+  [[nodiscard]] Result<std::vector<AcceptedHandle>> submit(std::span<const TaskRequest> requests, const Together& together = {});
+
+  // Publishes outbox rows that `finish` of ResultStore wrote (retries); what fails is left to the relay.
+  void publish_rows(std::span<const OutboxRow> rows);
+
+  // Publishes what has waited in the outbox for more than `older_than`; answers how many. Any program may call it, at any time.
+  [[nodiscard]] Result<std::size_t> relay(std::chrono::milliseconds older_than = std::chrono::seconds{2});
+
+ private:
+  Store& store_;
+  Broker& broker_;
+  const Clock& clock_;
+  Log log_;
+  std::string origin_;
+};
+
+// The default queue of a task that nobody has registered.
+inline constexpr const char* kDefaultQueue = "umbel";
+
+}  // namespace umbel

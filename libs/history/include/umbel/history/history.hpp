@@ -1,0 +1,63 @@
+// The history port: every task a monitor saw, with its timeline, kept over restarts.
+//
+// Written by one process at a time, in batches; each batch carries the reader's positions, committed together with it, so that after a kill
+// reading goes on exactly behind what is kept. Writing a batch twice is harmless.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "umbel/base/clock.hpp"
+#include "umbel/base/ids.hpp"
+#include "umbel/base/result.hpp"
+#include "umbel/model/task.hpp"
+
+namespace umbel {
+
+// How far the writer has read its sources.
+struct HistoryPosition {
+  std::uint64_t event_offset = 0;     // of the broker's event stream
+  std::uint64_t result_sequence = 0;  // of ResultStore::finished_since
+  std::uint64_t push_sequence = 0;    // of the live stream to pages, so that it never repeats after a restart
+};
+
+// One thing that happened to a task.
+struct Moment {
+  TaskId task;
+  WallTime at{};        // the sender's clock
+  std::string type;     // `received`, `started`, … as in the event's name
+  std::string worker;   // the sender
+  std::string detail;   // exception, ETA, … in a few words; may be empty
+
+  friend bool operator==(const Moment&, const Moment&) = default;
+};
+
+// A place in the list of tasks, newest first; opaque to callers, made by the store.
+struct HistoryPage {
+  std::vector<Task> tasks;
+  std::optional<std::string> next;  // hand it back for the page behind; nothing: this was the last
+};
+
+// Thread-safe for readers beside one writer.
+class History {
+ public:
+  virtual ~History() = default;
+
+  // Stores the tasks as they stand now, appends the moments, moves the position: all or nothing as far as a later reader can tell.
+  [[nodiscard]] virtual Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments, const HistoryPosition& position) = 0;
+  [[nodiscard]] virtual Result<HistoryPosition> position() = 0;
+
+  [[nodiscard]] virtual Result<Task> find(const TaskId& id) = 0;  // NotFound
+  [[nodiscard]] virtual Result<std::vector<Moment>> timeline(const TaskId& id) = 0;  // oldest first; unknown: empty
+  // By first sight, newest first.
+  [[nodiscard]] virtual Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) = 0;
+  // Tasks without a final state, newest first: what a monitor takes up again after a restart.
+  [[nodiscard]] virtual Result<std::vector<Task>> unfinished(std::size_t limit) = 0;
+  // Forgets whole days before `before`; answers how many days.
+  [[nodiscard]] virtual Result<std::size_t> forget(WallTime before) = 0;
+};
+
+}  // namespace umbel

@@ -1,0 +1,51 @@
+// The worker engine: takes tasks from queues, runs them in a pool of threads, keeps results, says what it does.
+//
+// One task's way: delivered, decoded, received (event), started (event), run, result stored, message acknowledged, ended (event). The result
+// is stored before the ack, so a worker that dies in between runs the task again and finds that it is done. Storing, acknowledging and
+// telling are batched by one thread: whatever has finished meanwhile goes in one transaction.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "umbel/base/clock.hpp"
+#include "umbel/base/log.hpp"
+#include "umbel/broker/broker.hpp"
+#include "umbel/metrics/metrics.hpp"
+#include "umbel/runtime/service.hpp"
+#include "umbel/store/store.hpp"
+#include "umbel/worker/task.hpp"
+
+namespace umbel {
+
+struct WorkerOptions {
+  WorkerName name;                 // `name@host`
+  std::vector<QueueName> queues;   // empty: all that the registered tasks name, and `umbel`
+  std::size_t concurrency = 2;
+  std::size_t prefetch_multiplier = 4;  // messages held = concurrency times this
+  std::chrono::milliseconds heartbeat{2000};
+  std::chrono::milliseconds stop_soft{6000};  // running tasks may finish; then they are told to stop
+  std::chrono::milliseconds stop_hard{8000};  // from the beginning of the stop; then what is unfinished is handed back and named
+  std::string metrics_address;  // `host:port` told in heartbeats; empty: none
+  bool log_tasks = false;       // a line for each task received and ended
+  bool events = true;           // task events; worker events always go
+};
+
+// start() connects and begins; stop() is the graceful stop above. Thread-safe.
+class Worker final : public Service {
+ public:
+  // References outlive the worker; the registry is complete.
+  Worker(WorkerOptions options, const TaskRegistry& tasks, Broker& broker, Store& store, const Clock& clock, metrics::Metrics& metrics, Log log);
+  ~Worker() override;
+  [[nodiscard]] Result<void> start() override;
+  void stop() override;
+  [[nodiscard]] Result<void> ready() const;  // whether it consumes now, for /readyz
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace umbel
