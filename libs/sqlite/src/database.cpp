@@ -1,0 +1,205 @@
+#include "umbel/sqlite/database.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+namespace umbel::sqlite {
+namespace {
+
+// SQLite's own waiting grows to 100 ms a step, which is an age when the writer ahead needs 200 us:
+// we look again sooner.
+constexpr int kShortWaits = 20;
+constexpr int kMiddleWaits = 40;
+constexpr std::int64_t kShortWaitMicros = 100;
+constexpr std::int64_t kMiddleWaitMicros = 500;
+constexpr std::int64_t kLongWaitMicros = 2000;
+
+// How long the first `tries` waits take together.
+constexpr std::int64_t waited_micros(std::int64_t tries) {
+  const auto part = [&](std::int64_t from, std::int64_t to) {
+    return std::clamp(tries, from, to) - from;
+  };
+  return part(0, kShortWaits) * kShortWaitMicros +
+         part(kShortWaits, kMiddleWaits) * kMiddleWaitMicros +
+         std::max<std::int64_t>(tries - kMiddleWaits, 0) * kLongWaitMicros;
+}
+
+// Called by SQLite when a lock is taken. The limit travels in the pointer itself: it is all the
+// state there is, and so nothing has to outlive the connection.
+int wait_for_lock(void* limit_micros, int tries) {
+  const auto waited = waited_micros(tries);
+  if (waited >= std::bit_cast<std::intptr_t>(limit_micros)) return 0;
+  std::this_thread::sleep_for(std::chrono::microseconds{waited_micros(tries + 1) - waited});
+  return 1;
+}
+
+const char* explain(int code) {
+  switch (code) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+      return "locked by others for longer than the time-out";
+    case SQLITE_FULL:
+      return "the disk is full";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return "not writable";
+    case SQLITE_CANTOPEN:
+      return "cannot be opened or created";
+    case SQLITE_IOERR:
+      return "reading or writing failed";
+    case SQLITE_NOTADB:
+      return "not an SQLite file";
+    case SQLITE_CORRUPT:
+      return "the file is damaged";
+    default:
+      return nullptr;
+  }
+}
+
+Errc code_for(int code) {
+  switch (code) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+    case SQLITE_TOOBIG:
+      return Errc::Invalid;
+    case SQLITE_CONSTRAINT:
+      return Errc::Conflict;
+    case SQLITE_INTERRUPT:
+      return Errc::Cancelled;
+    default:
+      return Errc::Unavailable;
+  }
+}
+
+int number(SQLite::Database& database, const char* query) {
+  return database.execAndGet(query).getInt();
+}
+
+// Whose file it is, and whether we know its version.
+Result<int> checked_version(SQLite::Database& database, const std::string& path,
+                            std::int32_t application_id, std::size_t known) {
+  const auto owner = number(database, "PRAGMA application_id");
+  const auto version = number(database, "PRAGMA user_version");
+  const bool fresh =
+      owner == 0 && version == 0 && number(database, "SELECT count(*) FROM sqlite_master") == 0;
+  if (owner != application_id && !fresh) {
+    return invalid(fmt::format(
+        "open {}: an SQLite file of another program or for another purpose (application_id {}, "
+        "expected {})",
+        path, owner, application_id));
+  }
+  if (version < 0 || static_cast<std::size_t>(version) > known) {
+    return invalid(fmt::format(
+        "open {}: written by a newer version of Umbel (schema {}, this program knows up to {})",
+        path, version, known));
+  }
+  return version;
+}
+
+Result<void> migrate(SQLite::Database& database, const std::string& path,
+                     std::int32_t application_id, std::span<const Migration> migrations) {
+  WriteTransaction transaction{database};
+  // Another process may have done it between our look and our lock.
+  const auto version = checked_version(database, path, application_id, migrations.size());
+  if (!version) return version.error();
+  for (auto step = static_cast<std::size_t>(*version); step < migrations.size(); ++step) {
+    database.exec(migrations[step]);
+  }
+  database.exec(fmt::format("PRAGMA application_id = {}", application_id));
+  database.exec(fmt::format("PRAGMA user_version = {}", migrations.size()));
+  transaction.commit();
+  return {};
+}
+
+Result<std::unique_ptr<SQLite::Database>> try_open(const std::string& path,
+                                                   std::int32_t application_id,
+                                                   std::span<const Migration> migrations,
+                                                   const OpenOptions& options) {
+  auto database = std::make_unique<SQLite::Database>(
+      path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX);
+  const std::chrono::microseconds limit = options.busy_timeout;
+  sqlite3_busy_handler(database->getHandle(), wait_for_lock,
+                       std::bit_cast<void*>(static_cast<std::intptr_t>(limit.count())));
+
+  const auto version = checked_version(*database, path, application_id, migrations.size());
+  if (!version) return version.error();
+  const auto mode = database->execAndGet("PRAGMA journal_mode = WAL").getString();
+  if (mode != "wal") {
+    return unavailable(fmt::format(
+        "open {}: its file system cannot share it between processes (journal mode is {})", path,
+        mode));
+  }
+  database->exec(options.full_sync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  // A burst leaves a long write-ahead log behind: give the space back at the next turn.
+  database->exec("PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY");
+  if (static_cast<std::size_t>(*version) < migrations.size()) {
+    const auto migrated = migrate(*database, path, application_id, migrations);
+    if (!migrated) return migrated.error();
+  }
+  return database;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SQLite::Database>> open(const std::string& path, std::int32_t application_id,
+                                               std::span<const Migration> migrations,
+                                               const OpenOptions& options) {
+  const auto folder = std::filesystem::path{path}.parent_path();
+  if (!folder.empty()) {
+    std::error_code failure;
+    std::filesystem::create_directories(folder, failure);
+    if (failure) {
+      return unavailable(
+          fmt::format("open {}: its folder cannot be made: {}", path, failure.message()));
+    }
+  }
+  // Turning to WAL needs the file for itself, and answers "busy" at once, without waiting, to all
+  // but one of those who try at the same time.
+  const auto give_up = std::chrono::steady_clock::now() + options.busy_timeout;
+  for (;;) {
+    try {
+      return try_open(path, application_id, migrations, options);
+    } catch (const SQLite::Exception& failure) {
+      const auto code = failure.getErrorCode() & 0xff;
+      const bool passing = code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_PROTOCOL;
+      if (!passing || std::chrono::steady_clock::now() >= give_up) {
+        return to_error(failure, "open " + path);
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+  }
+}
+
+Error to_error(const SQLite::Exception& failure, const std::string& doing) {
+  const auto code = failure.getErrorCode() & 0xff;
+  const auto* const explanation = explain(code);
+  if (explanation == nullptr) {
+    return {code_for(code), fmt::format("{}: {}", doing, failure.what())};
+  }
+  return {code_for(code), fmt::format("{}: {} ({})", doing, explanation, failure.what())};
+}
+
+WriteTransaction::WriteTransaction(SQLite::Database& database) : database_{database} {
+  database_.exec("BEGIN IMMEDIATE");
+}
+
+WriteTransaction::~WriteTransaction() {
+  // SQLite may have rolled back by itself (disk full): then this fails, and nothing is left to do.
+  if (!done_) database_.tryExec("ROLLBACK");
+}
+
+void WriteTransaction::commit() {
+  database_.exec("COMMIT");
+  done_ = true;
+}
+
+}  // namespace umbel::sqlite
