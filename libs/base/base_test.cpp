@@ -35,9 +35,9 @@ TEST(Iso8601, WritesSixDigitsAndAnOffset) {
 
 TEST(Iso8601, ReadsWhatCeleryAndPeopleWrite) {
   const auto expected = from_micros(1795350738500000);
-  for (const char* text : {"2026-11-22T12:32:18.500000+00:00", "2026-11-22T12:32:18.5Z",
-                           "2026-11-22 12:32:18.5", "2026-11-22T13:32:18.500+01:00",
-                           "2026-11-22T07:02:18.5-0530"}) {
+  for (const char* text :
+       {"2026-11-22T12:32:18.500000+00:00", "2026-11-22T12:32:18.5Z", "2026-11-22 12:32:18.5",
+        "2026-11-22T13:32:18.500+01:00", "2026-11-22T07:02:18.5-0530"}) {
     EXPECT_EQ(parse_iso8601(text), expected) << text;
   }
 }
@@ -54,7 +54,8 @@ TEST(JsonQuoted, EscapesControlsAndReplacesBrokenUtf8) {
   EXPECT_EQ(json_quoted("a\"b\\c\n\x01"), R"("a\"b\\c\n\u0001")");
   EXPECT_EQ(json_quoted("é€😀"), "\"é€😀\"");
   EXPECT_EQ(json_quoted("x\xC3"), "\"x\xEF\xBF\xBD\"");
-  EXPECT_EQ(json_quoted("\xED\xA0\x80"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // a surrogate
+  EXPECT_EQ(json_quoted("\xED\xA0\x80"),
+            "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // a surrogate
 }
 
 TEST(WithoutPassword, HidesThePasswordAndNothingElse) {
@@ -68,9 +69,12 @@ TEST(WithoutPassword, HidesThePasswordAndNothingElse) {
 TEST(Spoken, SaysDurationsAsPeopleDo) {
   using std::chrono::microseconds;
   const std::pair<microseconds, const char*> cases[] = {
-      {microseconds{250}, "250 µs"},         {microseconds{420'000}, "420 ms"},
-      {microseconds{2'400'000}, "2.4 s"},    {microseconds{42'000'000}, "42 s"},
-      {microseconds{192'000'000}, "3 min 12 s"}, {microseconds{18'120'000'000}, "5 h 2 min"},
+      {microseconds{250}, "250 µs"},
+      {microseconds{420'000}, "420 ms"},
+      {microseconds{2'400'000}, "2.4 s"},
+      {microseconds{42'000'000}, "42 s"},
+      {microseconds{192'000'000}, "3 min 12 s"},
+      {microseconds{18'120'000'000}, "5 h 2 min"},
       {microseconds{999'600}, "1.0 s"},
   };
   for (const auto& [duration, text] : cases) EXPECT_EQ(spoken(duration), text);
@@ -96,8 +100,9 @@ TEST(FromUnixSeconds, KeepsMicrosecondsAndSurvivesNonsense) {
 
 TEST(Log, LaysOutFieldsAndKeepsQuietBelowItsLevel) {
   std::vector<std::string> lines;
-  const Log log{"worker", LogLevel::Info,
-                [&](LogLevel, std::string_view, std::string_view text) { lines.emplace_back(text); }};
+  const Log log{"worker", LogLevel::Info, [&](LogLevel, std::string_view, std::string_view text) {
+                  lines.emplace_back(text);
+                }};
 
   log.debug("hidden");
   log.warn("task retry scheduled", {{"task_id", "a b"}, {"attempt", 3}, {"late", true}});

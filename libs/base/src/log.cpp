@@ -5,7 +5,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "umbel/base/text.hpp"
 
@@ -14,10 +16,14 @@ namespace {
 
 std::string_view name_of(LogLevel level) {
   switch (level) {
-    case LogLevel::Debug: return "debug";
-    case LogLevel::Info: return "info";
-    case LogLevel::Warn: return "warn";
-    case LogLevel::Error: return "error";
+    case LogLevel::Debug:
+      return "debug";
+    case LogLevel::Info:
+      return "info";
+    case LogLevel::Warn:
+      return "warn";
+    case LogLevel::Error:
+      return "error";
   }
   return "error";
 }
@@ -60,14 +66,15 @@ struct Log::Impl {
   LogFormat format = LogFormat::Text;
   Sink sink;
   std::shared_ptr<spdlog::logger> out;
+  std::vector<LogField> fields;  // of every line
 };
 
 Log::Log(std::string program, LogLevel level, LogFormat format) : impl_{std::make_shared<Impl>()} {
   impl_->program = std::move(program);
   impl_->level = level;
   impl_->format = format;
-  impl_->out = std::make_shared<spdlog::logger>(
-      impl_->program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  impl_->out = std::make_shared<spdlog::logger>(impl_->program,
+                                                std::make_shared<spdlog::sinks::stderr_sink_mt>());
   impl_->out->set_pattern("%v");
   impl_->out->set_level(spdlog::level::trace);
   impl_->out->flush_on(spdlog::level::trace);
@@ -81,10 +88,26 @@ Log::Log(std::string program, LogLevel level, Sink sink) : impl_{std::make_share
 
 Log Log::none() { return Log{}; }
 
-void Log::debug(std::string_view message, Fields fields) const { write(LogLevel::Debug, message, fields); }
-void Log::info(std::string_view message, Fields fields) const { write(LogLevel::Info, message, fields); }
-void Log::warn(std::string_view message, Fields fields) const { write(LogLevel::Warn, message, fields); }
-void Log::error(std::string_view message, Fields fields) const { write(LogLevel::Error, message, fields); }
+Log Log::with(LogField field) const {
+  Log log;
+  if (!impl_) return log;
+  log.impl_ = std::make_shared<Impl>(*impl_);
+  log.impl_->fields.push_back(std::move(field));
+  return log;
+}
+
+void Log::debug(std::string_view message, Fields fields) const {
+  write(LogLevel::Debug, message, fields);
+}
+void Log::info(std::string_view message, Fields fields) const {
+  write(LogLevel::Info, message, fields);
+}
+void Log::warn(std::string_view message, Fields fields) const {
+  write(LogLevel::Warn, message, fields);
+}
+void Log::error(std::string_view message, Fields fields) const {
+  write(LogLevel::Error, message, fields);
+}
 
 void Log::write(LogLevel level, std::string_view message, Fields fields) const {
   if (!impl_ || level < impl_->level) return;
@@ -92,15 +115,19 @@ void Log::write(LogLevel level, std::string_view message, Fields fields) const {
   if (impl_->format == LogFormat::Json) {
     line = fmt::format(R"({{"time":"{}","level":"{}","program":{},"message":{})", now_text(),
                        name_of(level), json_quoted(impl_->program), json_quoted(message));
-    for (const LogField& field : fields) {
+    const auto append = [&line](const LogField& field) {
       line += fmt::format(",{}:{}", json_quoted(field.key()), std::visit(AsJson{}, field.value()));
-    }
+    };
+    std::for_each(fields.begin(), fields.end(), append);
+    std::for_each(impl_->fields.begin(), impl_->fields.end(), append);
     line += '}';
   } else {
     line = fmt::format("{} {:<5} {}: {}", now_text(), name_of(level), impl_->program, message);
-    for (const LogField& field : fields) {
+    const auto append = [&line](const LogField& field) {
       line += fmt::format(" {}={}", field.key(), std::visit(AsText{}, field.value()));
-    }
+    };
+    std::for_each(fields.begin(), fields.end(), append);
+    std::for_each(impl_->fields.begin(), impl_->fields.end(), append);
   }
   if (impl_->sink) {
     impl_->sink(level, message, line);

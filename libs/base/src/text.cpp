@@ -10,7 +10,8 @@
 namespace umbel {
 namespace {
 
-// Length of the UTF-8 sequence that starts at text[i], or 0 if there is none (RFC 3629, table 3-7 of Unicode).
+// Length of the UTF-8 sequence that starts at text[i], or 0 if there is none (RFC 3629, table 3-7
+// of Unicode).
 std::size_t utf8_length(std::string_view text, std::size_t i) {
   const auto byte = [&](std::size_t k) {
     return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U;

@@ -1,0 +1,69 @@
+#include "umbel/engines/engines.hpp"
+
+#include <filesystem>
+#include <utility>
+
+#include "umbel/base/text.hpp"
+#include "umbel/broker_sqlite/sqlite_broker.hpp"
+#include "umbel/store_sqlite/sqlite_history.hpp"
+#include "umbel/store_sqlite/sqlite_store.hpp"
+
+namespace umbel {
+namespace {
+
+struct SqliteUrl {
+  std::string path;
+  bool full_sync = false;
+};
+
+Result<SqliteUrl> parse_sqlite(const std::string& url, const char* what) {
+  constexpr std::string_view kScheme = "sqlite:";
+  const auto refuse = [&](const std::string& why) {
+    return invalid(std::string{what} + " URL `" + without_password(url) + "`: " + why +
+                   "; allowed is sqlite:PATH, with ?synchronous=full to survive power loss");
+  };
+  if (!url.starts_with(kScheme)) return refuse("the scheme is not one this build knows");
+  SqliteUrl parsed;
+  parsed.path = url.substr(kScheme.size());
+  if (const auto mark = parsed.path.find('?'); mark != std::string::npos) {
+    const std::string option = parsed.path.substr(mark + 1);
+    parsed.path.resize(mark);
+    if (option == "synchronous=full") {
+      parsed.full_sync = true;
+    } else if (option != "synchronous=normal") {
+      return refuse("`" + option + "` is not an option");
+    }
+  }
+  if (parsed.path.starts_with("//")) parsed.path.erase(0, 2);  // sqlite:///abs and sqlite://rel
+  if (parsed.path.empty()) return refuse("the path is missing");
+  return parsed;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Broker>> open_broker(const std::string& url, const Clock& clock,
+                                            const Log& log) {
+  const auto parsed = parse_sqlite(url, "broker");
+  if (!parsed) return parsed.error();
+  SqliteBrokerOptions options;
+  options.path = parsed->path;
+  options.full_sync = parsed->full_sync;
+  return open_sqlite_broker(std::move(options), clock, log);
+}
+
+Result<std::unique_ptr<Store>> open_store(const std::string& url, const Clock& clock,
+                                          const Log& log) {
+  const auto parsed = parse_sqlite(url, "store");
+  if (!parsed) return parsed.error();
+  return open_sqlite_store({.path = parsed->path, .full_sync = parsed->full_sync}, clock, log);
+}
+
+Result<std::unique_ptr<History>> open_history(const std::string& store_url, const Clock& clock,
+                                              const Log& log) {
+  const auto parsed = parse_sqlite(store_url, "store");
+  if (!parsed) return parsed.error();
+  const auto folder = std::filesystem::path{parsed->path}.parent_path() / "history";
+  return open_sqlite_history({.folder = folder.string()}, clock, log);
+}
+
+}  // namespace umbel

@@ -1,0 +1,28 @@
+#include "umbel/metrics/catalogue.hpp"
+
+namespace umbel::metrics {
+
+const std::vector<const Family*>& all_families() {
+  static const std::vector<const Family*> kAll{
+      &kBuildInfo, &kLabelsFolded, &kProcessResident, &kProcessCpu, &kProcessStart, &kProcessFds,
+      &kProcessThreads,
+      // worker
+      &kTasksReceived, &kTasksFinished, &kTaskRunSeconds, &kTaskWaitSeconds, &kTasksActive,
+      &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kEventsSent,
+      &kEventsDropped, &kBrokerErrors, &kStoreErrors,
+      // reddit
+      &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,
+      &kSubmissionFetchFailures, &kSubmissionsGap, &kSubmissionTitleLength, &kSubmissionTextLength,
+      &kSubmissionScore, &kSubmissionComments, &kSubmissionAge,
+      // scheduler
+      &kScheduleLastRun, &kScheduleNextRun, &kScheduleTicks, &kScheduleLag, &kScheduleEntries,
+      // collector
+      &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventLag,
+      &kEventsLast, &kTasksClosed, &kTasksByState, &kTasksEvicted, &kHistoryRows,
+      &kHistoryBatchSeconds, &kHistoryErrors, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
+      &kQueuePublished, &kQueueAcked, &kWorkers, &kPages, &kPagesDropped, &kHttpRequests,
+      &kTasksAccepted};
+  return kAll;
+}
+
+}  // namespace umbel::metrics

@@ -1,0 +1,193 @@
+#include "umbel/metrics/metrics.hpp"
+
+#include <dirent.h>
+#include <prometheus/family.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <stdexcept>
+
+#include "umbel/metrics/catalogue.hpp"
+
+namespace umbel::metrics {
+namespace {
+
+constexpr std::size_t kSeriesPerFamily = 1000;
+constexpr const char* kOther = "other";
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double resident_bytes() {
+  std::ifstream statm{"/proc/self/statm"};
+  double total = 0;
+  double resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+double entries_of(const char* folder) {
+  DIR* dir = opendir(folder);
+  if (dir == nullptr) return 0;
+  double count = 0;
+  while (const dirent* entry = readdir(dir)) {
+    if (entry->d_name[0] != '.') ++count;
+  }
+  closedir(dir);
+  return count;
+}
+
+}  // namespace
+
+std::string BoundedLabel::operator()(const std::string& value) {
+  const std::lock_guard lock{mutex_};
+  if (seen_.contains(value)) return value;
+  if (seen_.size() < limit_) {
+    seen_.insert(value);
+    return value;
+  }
+  ++folded_;
+  return kOther;
+}
+
+std::size_t BoundedLabel::folded() const {
+  const std::lock_guard lock{mutex_};
+  return folded_;
+}
+
+struct Metrics::Impl {
+  // One family of one type, with the series it has so far.
+  template <class T>
+  struct Series {
+    prometheus::Family<T>* family = nullptr;
+    std::map<std::vector<std::string>, T*> by_values;
+  };
+
+  template <class T>
+  Series<T>& series(std::map<std::string, Series<T>>& all, const Family& family) {
+    auto& found = all[family.name];
+    if (found.family == nullptr) {
+      if constexpr (std::is_same_v<T, prometheus::Counter>) {
+        found.family =
+            &prometheus::BuildCounter().Name(family.name).Help(family.help).Register(registry);
+      } else if constexpr (std::is_same_v<T, prometheus::Gauge>) {
+        found.family =
+            &prometheus::BuildGauge().Name(family.name).Help(family.help).Register(registry);
+      } else {
+        found.family =
+            &prometheus::BuildHistogram().Name(family.name).Help(family.help).Register(registry);
+      }
+    }
+    return found;
+  }
+
+  template <class T>
+  T& get(std::map<std::string, Series<T>>& all, const Family& family, Kind kind,
+         const std::vector<std::string>& values) {
+    if (family.kind != kind || values.size() != family.labels.size()) {
+      throw std::logic_error{std::string{"metric "} + family.name +
+                             " used against its declaration"};
+    }
+    const std::lock_guard lock{mutex};
+    auto& known = series(all, family);
+    if (const auto found = known.by_values.find(values); found != known.by_values.end()) {
+      return *found->second;
+    }
+    auto kept = values;
+    if (known.by_values.size() >= kSeriesPerFamily && !values.empty()) {
+      kept.assign(values.size(), kOther);
+      folded->Increment();
+      if (const auto found = known.by_values.find(kept); found != known.by_values.end()) {
+        return *found->second;
+      }
+    }
+    std::map<std::string, std::string> labels;
+    for (std::size_t i = 0; i < kept.size(); ++i) labels[family.labels[i]] = kept[i];
+    T* made = nullptr;
+    if constexpr (std::is_same_v<T, prometheus::Histogram>) {
+      made = &known.family->Add(labels, family.buckets);
+    } else {
+      made = &known.family->Add(labels);
+    }
+    known.by_values.emplace(std::move(kept), made);
+    return *made;
+  }
+
+  mutable std::mutex mutex;
+  prometheus::Registry registry;
+  std::map<std::string, Series<prometheus::Counter>> counters;
+  std::map<std::string, Series<prometheus::Gauge>> gauges;
+  std::map<std::string, Series<prometheus::Histogram>> histograms;
+  prometheus::Counter* folded = nullptr;
+  prometheus::Gauge* resident = nullptr;
+  prometheus::Counter* cpu = nullptr;
+  prometheus::Gauge* descriptors = nullptr;
+  prometheus::Gauge* threads = nullptr;
+  mutable std::mutex process_mutex;  // the CPU counter is moved by a difference
+};
+
+Metrics::Metrics(std::string_view program) : impl_{std::make_unique<Impl>()} {
+  impl_->folded = &counter(kLabelsFolded);
+  gauge(kBuildInfo, {std::string{program}, UMBEL_VERSION}).Set(1);
+  gauge(kProcessStart)
+      .Set(static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                   std::chrono::system_clock::now().time_since_epoch())
+                                   .count()) /
+           1000);
+  impl_->resident = &gauge(kProcessResident);
+  impl_->cpu = &counter(kProcessCpu);
+  impl_->descriptors = &gauge(kProcessFds);
+  impl_->threads = &gauge(kProcessThreads);
+}
+
+Metrics::~Metrics() = default;
+
+prometheus::Counter& Metrics::counter(const Family& family,
+                                      const std::vector<std::string>& values) {
+  return impl_->get(impl_->counters, family, Kind::Counter, values);
+}
+
+prometheus::Gauge& Metrics::gauge(const Family& family, const std::vector<std::string>& values) {
+  return impl_->get(impl_->gauges, family, Kind::Gauge, values);
+}
+
+prometheus::Histogram& Metrics::histogram(const Family& family,
+                                          const std::vector<std::string>& values) {
+  return impl_->get(impl_->histograms, family, Kind::Histogram, values);
+}
+
+void Metrics::remove(const Family& family, const std::vector<std::string>& values) {
+  const std::lock_guard lock{impl_->mutex};
+  const auto known = impl_->gauges.find(family.name);
+  if (known == impl_->gauges.end()) return;
+  const auto found = known->second.by_values.find(values);
+  if (found == known->second.by_values.end()) return;
+  known->second.family->Remove(found->second);
+  known->second.by_values.erase(found);
+}
+
+std::string Metrics::text() const {
+  {
+    const std::lock_guard lock{impl_->process_mutex};
+    impl_->resident->Set(resident_bytes());
+    impl_->descriptors->Set(entries_of("/proc/self/fd"));
+    impl_->threads->Set(entries_of("/proc/self/task"));
+    if (const double more = cpu_seconds() - impl_->cpu->Value(); more > 0) {
+      impl_->cpu->Increment(more);
+    }
+  }
+  return prometheus::TextSerializer{}.Serialize(impl_->registry.Collect());
+}
+
+}  // namespace umbel::metrics

@@ -1,7 +1,8 @@
 // Two kinds of time.
 //
-// Wall time is stored, sent and shown; it may jump. Steady time measures; it is never stored. Only SystemClock asks the machine,
-// so a test owns every instant it speaks of (tests/support has a FakeClock).
+// Wall time is stored, sent and shown; it may jump. Steady time measures; it is never stored. Only
+// SystemClock asks the machine, so a test owns every instant it speaks of (tests/support has a
+// FakeClock).
 #pragma once
 
 #include <chrono>
@@ -9,7 +10,8 @@
 
 namespace umbel {
 
-using WallTime = std::chrono::sys_time<std::chrono::microseconds>;  // UTC; Celery's timestamps have microseconds
+using WallTime =
+    std::chrono::sys_time<std::chrono::microseconds>;  // UTC; Celery's timestamps have microseconds
 using Steady = std::chrono::steady_clock;
 
 class Clock {
@@ -25,8 +27,11 @@ class SystemClock final : public Clock {
   [[nodiscard]] Steady::time_point steady() const override;
 };
 
-// The three shapes of an instant outside this program: integer microseconds (our tables), float seconds (Celery's events, Flower's API).
-[[nodiscard]] constexpr std::int64_t to_micros(WallTime time) { return time.time_since_epoch().count(); }
+// The three shapes of an instant outside this program: integer microseconds (our tables), float
+// seconds (Celery's events, Flower's API).
+[[nodiscard]] constexpr std::int64_t to_micros(WallTime time) {
+  return time.time_since_epoch().count();
+}
 [[nodiscard]] constexpr WallTime from_micros(std::int64_t micros) {
   return WallTime{std::chrono::microseconds{micros}};
 }

@@ -1,10 +1,11 @@
 // Logs are events with fields.
 //
-// The message is a constant one can grep for; what varies is a field. `error`: somebody must act. `warn`: we coped, a trend matters.
-// `info`: a program or connection changed state. `debug`: per task. Never payloads, never secrets; one line per outage and one at its
-// end, not one per retry.
+// The message is a constant one can grep for; what varies is a field. `error`: somebody must act.
+// `warn`: we coped, a trend matters. `info`: a program or connection changed state. `debug`: per
+// task. Never payloads, never secrets; one line per outage and one at its end, not one per retry.
 //
-//   log.warn("task retry scheduled", {{"task_id", id.str()}, {"attempt", 3}, {"delay_seconds", 8.0}});
+//   log.warn("task retry scheduled", {{"task_id", id.str()}, {"attempt", 3},
+//   {"delay_seconds", 8.0}});
 #pragma once
 
 #include <concepts>
@@ -58,6 +59,9 @@ class Log {
   void info(std::string_view message, Fields fields = {}) const;
   void warn(std::string_view message, Fields fields = {}) const;
   void error(std::string_view message, Fields fields = {}) const;
+
+  // The same log with `field` at the end of every line.
+  [[nodiscard]] Log with(LogField field) const;
 
  private:
   struct Impl;

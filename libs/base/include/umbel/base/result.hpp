@@ -1,8 +1,9 @@
 // Expected failures are values.
 //
-// A function that can fail for a reason its caller has to live with (unknown id, broker down, bad input) returns Result<T>.
-// A broken promise (a bug, an impossible state) throws. Third-party exceptions and error numbers become an Error once, in the
-// adapter that sees them; an HTTP status is chosen once, at the edge.
+// A function that can fail for a reason its caller has to live with (unknown id, broker down, bad
+// input) returns Result<T>. A broken promise (a bug, an impossible state) throws. Third-party
+// exceptions and error numbers become an Error once, in the adapter that sees them; an HTTP status
+// is chosen once, at the edge.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -15,9 +16,9 @@ namespace umbel {
 // A code exists because some caller acts on it differently.
 enum class Errc {
   NotFound,
-  Conflict,        // somebody else was first, or holds it now; nothing was changed
-  Invalid,         // the input is at fault; the message names what, where, and what is allowed
-  Unavailable,     // the other side cannot be reached or is busy; try later
+  Conflict,     // somebody else was first, or holds it now; nothing was changed
+  Invalid,      // the input is at fault; the message names what, where, and what is allowed
+  Unavailable,  // the other side cannot be reached or is busy; try later
   TimedOut,
   Cancelled,
   OutcomeUnknown,  // sent, no answer: it may or may not have happened

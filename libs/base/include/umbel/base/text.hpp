@@ -1,4 +1,5 @@
-// The few operations on text that every program needs when it speaks to people or to other programs.
+// The few operations on text that every program needs when it speaks to people or to other
+// programs.
 #pragma once
 
 #include <chrono>
@@ -17,9 +18,11 @@ namespace umbel {
 // A URL as it may be shown: the password, if any, replaced by `**`. Not a URL: unchanged.
 [[nodiscard]] std::string without_password(std::string_view url);
 
-// `2026-11-22T12:31:40.109429+00:00`: six digits and an explicit offset, which every Celery version reads alike.
+// `2026-11-22T12:31:40.109429+00:00`: six digits and an explicit offset, which every Celery version
+// reads alike.
 [[nodiscard]] std::string iso8601(WallTime time);
-// Reads ISO 8601 with `T` or a space, optional fraction, `Z` or an offset; without a zone it is UTC, as in Celery.
+// Reads ISO 8601 with `T` or a space, optional fraction, `Z` or an offset; without a zone it is
+// UTC, as in Celery.
 [[nodiscard]] std::optional<WallTime> parse_iso8601(std::string_view text);
 
 // A duration as people say it: `420 ms`, `2.4 s`, `3 min 12 s`, `5 h 2 min`.
@@ -28,7 +31,8 @@ namespace umbel {
 // `text` cut to at most `limit` bytes at a character boundary, ending in `...` if anything was cut.
 [[nodiscard]] std::string shortened(std::string_view text, std::size_t limit);
 
-// The candidate nearest to `word` (edit distance at most 2, or a third of its length), for "did you mean".
+// The candidate nearest to `word` (edit distance at most 2, or a third of its length), for "did you
+// mean".
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word,
                                                  std::span<const std::string> candidates);
 

@@ -1,6 +1,7 @@
 // URL to adapter: the one place that knows which engines exist.
 //
-//   sqlite:PATH[?synchronous=full]     one machine, no server; PATH is relative to the working directory
+//   sqlite:PATH[?synchronous=full]     one machine, no server; PATH is relative to the working
+//   directory
 #pragma once
 
 #include <memory>
@@ -15,10 +16,14 @@
 
 namespace umbel {
 
-// Invalid: the URL has no known scheme or a wrong option; the message says which schemes there are. `clock` outlives what is returned.
-[[nodiscard]] Result<std::unique_ptr<Broker>> open_broker(const std::string& url, const Clock& clock, const Log& log);
-[[nodiscard]] Result<std::unique_ptr<Store>> open_store(const std::string& url, const Clock& clock, const Log& log);
+// Invalid: the URL has no known scheme or a wrong option; the message says which schemes there are.
+// `clock` outlives what is returned.
+[[nodiscard]] Result<std::unique_ptr<Broker>> open_broker(const std::string& url,
+                                                          const Clock& clock, const Log& log);
+[[nodiscard]] Result<std::unique_ptr<Store>> open_store(const std::string& url, const Clock& clock,
+                                                        const Log& log);
 // The history lies beside the store: a folder `history` next to the store's file.
-[[nodiscard]] Result<std::unique_ptr<History>> open_history(const std::string& store_url, const Clock& clock, const Log& log);
+[[nodiscard]] Result<std::unique_ptr<History>> open_history(const std::string& store_url,
+                                                            const Clock& clock, const Log& log);
 
 }  // namespace umbel

@@ -1,4 +1,5 @@
-// A program's metrics: families declared once in catalogue.hpp, kept by prometheus-cpp, their label values bounded.
+// A program's metrics: families declared once in catalogue.hpp, kept by prometheus-cpp, their label
+// values bounded.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -25,7 +26,8 @@ struct Family {
   std::vector<double> buckets;      // upper bounds, for a histogram
 };
 
-// Lets the first `limit` distinct values of a label through; later ones become `other`. For labels that input can feed. Thread-safe.
+// Lets the first `limit` distinct values of a label through; later ones become `other`. For labels
+// that input can feed. Thread-safe.
 class BoundedLabel {
  public:
   explicit BoundedLabel(std::size_t limit = 50) : limit_{limit} {}
@@ -39,19 +41,24 @@ class BoundedLabel {
   std::set<std::string> seen_;
 };
 
-// Thread-safe. References stay valid as long as the Metrics: keep them in hot paths. A label value too many for the family's bound (1,000
-// series) becomes `other`, and umbel_metric_labels_folded_total counts it.
+// Thread-safe. References stay valid as long as the Metrics: keep them in hot paths. A label value
+// too many for the family's bound (1,000 series) becomes `other`, and
+// umbel_metric_labels_folded_total counts it.
 class Metrics {
  public:
-  // Registers umbel_build_info and umbel_metric_labels_folded_total, and the process figures of this program.
+  // Registers umbel_build_info and umbel_metric_labels_folded_total, and the process figures of
+  // this program.
   explicit Metrics(std::string_view program);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  [[nodiscard]] prometheus::Counter& counter(const Family& family, const std::vector<std::string>& values = {});
-  [[nodiscard]] prometheus::Gauge& gauge(const Family& family, const std::vector<std::string>& values = {});
-  [[nodiscard]] prometheus::Histogram& histogram(const Family& family, const std::vector<std::string>& values = {});
+  [[nodiscard]] prometheus::Counter& counter(const Family& family,
+                                             const std::vector<std::string>& values = {});
+  [[nodiscard]] prometheus::Gauge& gauge(const Family& family,
+                                         const std::vector<std::string>& values = {});
+  [[nodiscard]] prometheus::Histogram& histogram(const Family& family,
+                                                 const std::vector<std::string>& values = {});
   // Forgets one series of a gauge (a worker or queue that is gone).
   void remove(const Family& family, const std::vector<std::string>& values);
 

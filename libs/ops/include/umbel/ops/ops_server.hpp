@@ -14,9 +14,11 @@ namespace umbel {
 // A value: ready. An error: why not, in words that may be shown to anybody.
 using Readiness = std::function<Result<void>()>;
 
-// Adds the four routes to a router. /healthz says that the process answers; /readyz that it can do its work: 503 with the reason if not.
-// `before_metrics`, if given, runs before each scrape to bring gauges up to date. References outlive the router.
-void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness ready, std::function<void()> before_metrics = {});
+// Adds the four routes to a router. /healthz says that the process answers; /readyz that it can do
+// its work: 503 with the reason if not. `before_metrics`, if given, runs before each scrape to
+// bring gauges up to date. References outlive the router.
+void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness ready,
+                    std::function<void()> before_metrics = {});
 
 // A server of its own for programs without one (worker, scheduler).
 class OpsServer final : public Service {

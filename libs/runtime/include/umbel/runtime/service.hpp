@@ -18,11 +18,14 @@ class Service {
   virtual void stop() = 0;
 };
 
-// Starts all, waits for SIGINT or SIGTERM, stops all in reverse. `on_hangup`, if given, is called for each SIGHUP. A second SIGINT or
-// SIGTERM ends the process at once with status 130 or 143. Answers the exit status: 0, or 1 with the error logged.
+// Starts all, waits for SIGINT or SIGTERM, stops all in reverse. `on_hangup`, if given, is called
+// for each SIGHUP. A second SIGINT or SIGTERM ends the process at once with status 130 or 143.
+// Answers the exit status: 0, or 1 with the error logged.
 //
-// Call block_signals() first thing in main, before any thread exists, so that every thread inherits the mask.
+// Call block_signals() first thing in main, before any thread exists, so that every thread inherits
+// the mask.
 void block_signals();
-[[nodiscard]] int run_until_signal(const std::vector<Service*>& services, const Log& log, const std::function<void()>& on_hangup = {});
+[[nodiscard]] int run_until_signal(const std::vector<Service*>& services, const Log& log,
+                                   const std::function<void()>& on_hangup = {});
 
 }  // namespace umbel

@@ -1,11 +1,13 @@
 // A program's settings: flag > UMBEL_* > umbel.yaml > foreign names (CELERY_BROKER_URL) > default.
 //
 //   Settings settings{"umbel-worker", "takes tasks from queues and runs them"};
-//   settings.add({"concurrency", "threads of the pool", "N"}, config.concurrency, {.least = 1, .most = 512});
-//   if (const auto done = settings.load(argc, argv)) return *done;      // --help, --version, or what was wrong, already printed
+//   settings.add({"concurrency", "threads of the pool", "N"}, config.concurrency, {.least = 1,
+//   .most = 512}); if (const auto done = settings.load(argc, argv)) return *done;      // --help,
+//   --version, or what was wrong, already printed
 //
-// Every option `--some-name` has the environment twin UMBEL_SOME_NAME and the key `some-name` in umbel.yaml (at its top, or below the
-// program's short name). An unknown flag or key is refused with the nearest known one; an unknown UMBEL_* variable is not.
+// Every option `--some-name` has the environment twin UMBEL_SOME_NAME and the key `some-name` in
+// umbel.yaml (at its top, or below the program's short name). An unknown flag or key is refused
+// with the nearest known one; an unknown UMBEL_* variable is not.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +27,8 @@ struct OptionText {
   std::string name;   // without dashes
   std::string help;   // one line
   std::string value;  // what stands for the value in --help; empty for a switch
-  std::vector<std::string> foreign;  // other environment names that are read last, e.g. CELERY_BROKER_URL
+  std::vector<std::string>
+      foreign;  // other environment names that are read last, e.g. CELERY_BROKER_URL
 };
 
 struct NumberRange {
@@ -57,12 +60,15 @@ class Settings {
   // Words that are not flags, e.g. `check FILE`; without this they are refused.
   void positional(std::string name, std::string help, std::vector<std::string>& target);
 
-  // Nothing: go on. A number: exit with it (0 after --help or --version, 2 after a mistake); everything has been said.
+  // Nothing: go on. A number: exit with it (0 after --help or --version, 2 after a mistake);
+  // everything has been said.
   [[nodiscard]] std::optional<int> load(int argc, const char* const* argv);
-  // The same without printing or the process environment, for tests: the error lists every mistake, a line each.
-  [[nodiscard]] Result<void> load_from(const std::vector<std::string>& arguments,
-                                       const std::function<std::optional<std::string>(const std::string&)>& environment,
-                                       const std::optional<std::string>& yaml_text);
+  // The same without printing or the process environment, for tests: the error lists every mistake,
+  // a line each.
+  [[nodiscard]] Result<void> load_from(
+      const std::vector<std::string>& arguments,
+      const std::function<std::optional<std::string>(const std::string&)>& environment,
+      const std::optional<std::string>& yaml_text);
 
  private:
   struct Impl;
