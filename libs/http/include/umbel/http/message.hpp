@@ -36,6 +36,7 @@ struct Response {
 [[nodiscard]] Response error_response(int status, std::string_view message);
 
 [[nodiscard]] std::string percent_decoded(std::string_view text, bool plus_is_space = false);
-[[nodiscard]] std::string percent_encoded(std::string_view text);  // everything but RFC 3986's unreserved
+[[nodiscard]] std::string percent_encoded(
+    std::string_view text);  // everything but RFC 3986's unreserved
 
 }  // namespace umbel::http

@@ -1,7 +1,9 @@
-// One table of routes: method and path to handler. Pure, so that the table can be tested without a socket.
+// One table of routes: method and path to handler. Pure, so that the table can be tested without a
+// socket.
 //
-// A path may have `<name>` parts, each matching one or more characters but `/`; `<name...>` as the last part matches slashes too. Literal
-// paths beat patterns, whatever the order of adding. No trailing slash is forgiven (as in Flower).
+// A path may have `<name>` parts, each matching one or more characters but `/`; `<name...>` as the
+// last part matches slashes too. Literal paths beat patterns, whatever the order of adding. No
+// trailing slash is forgiven (as in Flower).
 #pragma once
 
 #include <functional>
@@ -18,8 +20,8 @@ using Handler = std::function<Response(const Request&)>;  // called from many th
 class Router {
  public:
   void add(std::string method, std::string path, Handler handler);
-  // Runs the handler; 404 for an unknown path, 405 with `Allow` for a known path and another method. HEAD is GET without its body. What a
-  // handler throws is a 500 that names no internals.
+  // Runs the handler; 404 for an unknown path, 405 with `Allow` for a known path and another
+  // method. HEAD is GET without its body. What a handler throws is a 500 that names no internals.
   [[nodiscard]] Response handle(Request request) const;
 
  private:

@@ -1,7 +1,8 @@
 // The HTTP and WebSocket server: CivetWeb behind our words.
 //
-// Before any handler: the Host header must name this server (loopback names, the bound address, or an allowed host: a web page on another
-// name cannot reach us by rebinding DNS), and a cross-site Origin is refused on everything but GET and HEAD, and on every WebSocket.
+// Before any handler: the Host header must name this server (loopback names, the bound address, or
+// an allowed host: a web page on another name cannot reach us by rebinding DNS), and a cross-site
+// Origin is refused on everything but GET and HEAD, and on every WebSocket.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +19,13 @@
 
 namespace umbel::http {
 
-// One connected page. Thread-safe. Sending never blocks: text goes into a bounded queue that a small pool of writers empties.
+// One connected page. Thread-safe. Sending never blocks: text goes into a bounded queue that a
+// small pool of writers empties.
 class WebSocket {
  public:
   virtual ~WebSocket() = default;
-  // False: closed, or the queue was full, and then the connection is being closed: the client resumes with a new one.
+  // False: closed, or the queue was full, and then the connection is being closed: the client
+  // resumes with a new one.
   virtual bool send(std::shared_ptr<const std::string> text) = 0;
   virtual void close() = 0;
 };
@@ -38,13 +41,18 @@ struct WebSocketRoute {
 struct ServerOptions {
   std::string address = "127.0.0.1";  // IPv4
   std::uint16_t port = 0;             // 0: any free one
-  std::size_t max_connections = 1200;
-  std::size_t max_body = 1024 * 1024;                // bytes; larger requests are answered 413
-  std::size_t max_queued_per_socket = 4 * 1024 * 1024;  // bytes waiting for a slow client before it is closed
-  std::vector<std::string> allowed_hosts;  // Host names beside loopback and the bound address; "*" allows any
+  // Beyond it 503. CivetWeb keeps a thread for each (a few kilobytes of memory while unused), made
+  // at the start.
+  std::size_t max_connections = 256;
+  std::size_t max_body = 1024 * 1024;  // bytes; larger requests are answered 413
+  std::size_t max_queued_per_socket =
+      4 * 1024 * 1024;  // bytes waiting for a slow client before it is closed
+  std::vector<std::string>
+      allowed_hosts;  // Host names beside loopback and the bound address; "*" allows any
 };
 
-// start() binds and begins to answer; stop() ends every connection and joins every thread. stop() is fine unstarted and fine twice.
+// start() binds and begins to answer; stop() ends every connection and joins every thread. stop()
+// is fine unstarted and fine twice.
 class Server {
  public:
   Server(ServerOptions options, Router router, std::vector<WebSocketRoute> sockets, Log log);
