@@ -1,7 +1,9 @@
-// The embedded history: one SQLite file per UTC day in a folder, written by one process. Forgetting a day is deleting its file.
+// The embedded history: one SQLite file per UTC day in a folder, written by one process. Forgetting
+// a day is deleting its file.
 //
-// A task lies in the file of the day on which it was first seen. A batch that spans days writes the older files first and the position
-// with the newest: cut off in between, it is written again, which changes nothing.
+// A task lies in the file of the day on which it was first seen. A batch that spans days writes the
+// older files first and the position with the newest: cut off in between, it is written again,
+// which changes nothing.
 #pragma once
 
 #include <memory>
@@ -17,6 +19,7 @@ struct SqliteHistoryOptions {
   std::string folder;
 };
 
-[[nodiscard]] Result<std::unique_ptr<History>> open_sqlite_history(SqliteHistoryOptions options, const Clock& clock, Log log);
+[[nodiscard]] Result<std::unique_ptr<History>> open_sqlite_history(SqliteHistoryOptions options,
+                                                                   const Clock& clock, Log log);
 
 }  // namespace umbel

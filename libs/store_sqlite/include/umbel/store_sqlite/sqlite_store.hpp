@@ -15,6 +15,7 @@ struct SqliteStoreOptions {
   bool full_sync = false;
 };
 
-[[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite_store(SqliteStoreOptions options, const Clock& clock, Log log);
+[[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite_store(SqliteStoreOptions options,
+                                                               const Clock& clock, Log log);
 
 }  // namespace umbel

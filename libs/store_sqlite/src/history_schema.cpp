@@ -1,0 +1,70 @@
+#include "history_schema.hpp"
+
+namespace umbel::store_sqlite {
+namespace {
+
+constexpr sqlite::Migration kMigrations[] = {
+    R"sql(
+CREATE TABLE tasks (
+  n INTEGER PRIMARY KEY,
+  uuid TEXT NOT NULL UNIQUE,
+  first_seen INTEGER NOT NULL,
+  final INTEGER,
+  state TEXT,
+  custom_state TEXT,
+  name TEXT,
+  sent INTEGER,
+  received INTEGER,
+  started INTEGER,
+  succeeded INTEGER,
+  failed INTEGER,
+  retried INTEGER,
+  revoked INTEGER,
+  rejected INTEGER,
+  args TEXT,
+  kwargs TEXT,
+  eta TEXT,
+  expires TEXT,
+  retries INTEGER,
+  worker TEXT,
+  client TEXT,
+  result TEXT,
+  exception TEXT,
+  traceback TEXT,
+  runtime REAL,
+  timestamp INTEGER,
+  queue TEXT,
+  exchange TEXT,
+  routing_key TEXT,
+  clock INTEGER,
+  root_id TEXT,
+  parent_id TEXT,
+  starts INTEGER
+);
+CREATE INDEX tasks_by_first_seen ON tasks (first_seen, n);
+CREATE INDEX tasks_unfinished ON tasks (first_seen, n) WHERE final = 0;
+
+CREATE TABLE moments (
+  task INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  worker TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  PRIMARY KEY (task, at, type, worker)
+) WITHOUT ROWID;
+
+CREATE TABLE position (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  event_offset INTEGER NOT NULL,
+  result_sequence INTEGER NOT NULL,
+  push_sequence INTEGER NOT NULL,
+  note BLOB NOT NULL
+);
+)sql",
+};
+
+}  // namespace
+
+std::span<const sqlite::Migration> history_migrations() { return kMigrations; }
+
+}  // namespace umbel::store_sqlite

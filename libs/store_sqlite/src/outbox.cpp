@@ -1,0 +1,119 @@
+#include "outbox.hpp"
+
+#include "umbel/base/text.hpp"
+
+namespace umbel::store_sqlite {
+namespace {
+
+// A row that only begin_again() made belongs to a message that is out already: it becomes accepted,
+// but gets no second message.
+constexpr const char* kInsertTask =
+    "INSERT INTO tasks (id, name, queue, state, accepted, run, lost_starts)"
+    " VALUES (?, ?, ?, 'PENDING', ?, 0, 0) ON CONFLICT (id) DO NOTHING";
+constexpr const char* kAdoptTask =
+    "UPDATE tasks SET accepted = ?2 WHERE id = ?1 AND accepted IS NULL";
+
+bool take_tick(Connection& connection, const Acceptance& acceptance) {
+  const TaskId task = acceptance.tasks.empty() ? TaskId{} : acceptance.tasks.front().id;
+  return connection.run(
+             "INSERT INTO ticks (schedule, due, outcome, task, recorded, missed)"
+             " VALUES (?, ?, 'enqueued', ?, ?, 0) ON CONFLICT (schedule, due) DO NOTHING",
+             acceptance.tick->schedule, acceptance.tick->due, task, acceptance.at) > 0;
+}
+
+void note_listing(Connection& connection, const Acceptance& acceptance) {
+  for (const auto& sighting : acceptance.sightings) {
+    connection.run(
+        "INSERT INTO sightings (fullname, subreddit, created, sighted) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (fullname) DO NOTHING",
+        sighting.fullname, sighting.subreddit, sighting.created, acceptance.at);
+  }
+  if (acceptance.watermark) {
+    connection.run(
+        "INSERT INTO watermarks (subreddit, newest) VALUES (?, ?) ON CONFLICT (subreddit)"
+        " DO UPDATE SET newest = max(newest, excluded.newest)",
+        acceptance.watermark->subreddit, acceptance.watermark->newest);
+  }
+}
+
+}  // namespace
+
+void insert_into_outbox(Connection& connection, OutboxId id, const AcceptedTask& task,
+                        WallTime at) {
+  const auto& message = task.message;
+  connection.run(
+      "INSERT INTO outbox (id, task, queue, content_type, content_encoding, headers, body,"
+      " correlation_id, reply_to, priority, expires, not_before, written)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      id, task.id, task.queue, message.content_type, message.content_encoding, message.headers,
+      Blob{message.body}, message.correlation_id, message.reply_to, message.priority,
+      message.expires, task.not_before, at);
+}
+
+Result<std::vector<std::optional<OutboxId>>> SqliteOutbox::accept(const Acceptance& acceptance) {
+  using Rows = std::vector<std::optional<OutboxId>>;
+  return file_.write("accept tasks", [&](Connection& connection) -> Result<Rows> {
+    if (acceptance.tick && !take_tick(connection, acceptance)) {
+      return Error{Errc::Conflict,
+                   fmt::format("the tick of schedule `{}` at {} was taken already",
+                               acceptance.tick->schedule, iso8601(acceptance.tick->due))};
+    }
+    Rows rows;
+    rows.reserve(acceptance.tasks.size());
+    OutboxId next = 0;
+    if (!acceptance.tasks.empty()) {
+      next = take_numbers(connection, "outbox", acceptance.tasks.size());
+    }
+    for (const auto& task : acceptance.tasks) {
+      const auto fresh =
+          connection.run(kInsertTask, task.id, task.name, task.queue, acceptance.at) > 0;
+      if (!fresh) {
+        connection.run(kAdoptTask, task.id, acceptance.at);
+        rows.emplace_back();
+        continue;
+      }
+      insert_into_outbox(connection, next, task, acceptance.at);
+      rows.emplace_back(next++);
+    }
+    note_listing(connection, acceptance);
+    return rows;
+  });
+}
+
+Result<std::vector<OutboxRow>> SqliteOutbox::unpublished(WallTime before, std::size_t limit) {
+  return file_.read(
+      "read the outbox", [&](Connection& connection) -> Result<std::vector<OutboxRow>> {
+        std::vector<OutboxRow> rows;
+        auto found = connection.query(
+            "SELECT id, task, queue, content_type, content_encoding, headers, body, correlation_id,"
+            " reply_to, priority, expires, not_before FROM outbox WHERE written < ? ORDER BY id "
+            "LIMIT ?",
+            before, limit);
+        while (found.next()) {
+          auto& row = rows.emplace_back();
+          row.id = found.number(0);
+          row.task = TaskId{found.text(1)};
+          row.queue = QueueName{found.text(2)};
+          row.message.content_type = found.text(3);
+          row.message.content_encoding = found.text(4);
+          row.message.headers = found.text(5);
+          row.message.body = found.text(6);
+          row.message.correlation_id = found.text(7);
+          row.message.reply_to = found.text(8);
+          row.message.priority = static_cast<int>(found.integer(9));
+          row.message.expires = found.time_or_null(10);
+          row.not_before = found.time_or_null(11);
+        }
+        return rows;
+      });
+}
+
+Result<void> SqliteOutbox::clear(std::span<const OutboxId> rows) {
+  if (rows.empty()) return {};
+  return file_.write("clear the outbox", [&](Connection& connection) -> Result<void> {
+    for (const auto row : rows) connection.run("DELETE FROM outbox WHERE id = ?", row);
+    return {};
+  });
+}
+
+}  // namespace umbel::store_sqlite

@@ -1,0 +1,157 @@
+#include "results.hpp"
+
+#include "outbox.hpp"
+
+namespace umbel::store_sqlite {
+namespace {
+
+#define UMBEL_STORED_TASK_COLUMNS \
+  "id, name, queue, state, accepted, run, result, traceback, worker, runtime, done, sequence"
+
+StoredTask stored_task(const Query& row) {
+  StoredTask task;
+  task.id = TaskId{row.text(0)};
+  task.name = row.text(1);
+  task.queue = QueueName{row.text(2)};
+  task.state = task_state_from(row.text(3)).value_or(TaskState::Pending);
+  task.accepted = row.time_or_null(4);
+  task.run = row.integer(5);
+  task.result = row.text(6);
+  task.traceback = row.text(7);
+  task.worker = row.text(8);
+  task.runtime = row.real_or_null(9);
+  task.done = row.time_or_null(10);
+  task.sequence = row.number(11);
+  return task;
+}
+
+std::optional<RunState> run_state(Connection& connection, const TaskId& id) {
+  auto row =
+      connection.query("SELECT run, lost_starts, sequence IS NOT NULL FROM tasks WHERE id = ?", id);
+  if (!row.next()) return std::nullopt;
+  return RunState{.final = row.flag(2), .run = row.integer(0), .lost_starts = row.integer(1)};
+}
+
+Result<void> check(const FinishedRun& run) {
+  const bool retry = run.state == TaskState::Retry;
+  if (!retry && !is_final(run.state)) {
+    return invalid(fmt::format(
+        "result of task {}: state {} is none that a run ends in (SUCCESS, FAILURE, REVOKED, RETRY)",
+        run.id.str(), to_text(run.state)));
+  }
+  if (retry != run.retry.has_value()) {
+    return invalid(fmt::format("result of task {}: state {} {} the next attempt's message",
+                               run.id.str(), to_text(run.state), retry ? "needs" : "excludes"));
+  }
+  return {};
+}
+
+// Hands out result sequences of one batch; those not used are never handed out again.
+class Sequences {
+ public:
+  Sequences(Connection& connection, std::size_t most) : connection_{connection}, most_{most} {}
+  std::uint64_t next() {
+    if (next_ == 0) next_ = take_numbers(connection_, "result", most_);
+    return next_++;
+  }
+
+ private:
+  Connection& connection_;
+  std::size_t most_;
+  std::uint64_t next_ = 0;
+};
+
+void store(Connection& connection, const FinishedRun& run, bool known, std::int64_t next_run,
+           const std::optional<std::uint64_t>& sequence) {
+  const auto done = sequence ? std::optional{run.done} : std::nullopt;
+  if (known) {
+    connection.run(
+        "UPDATE tasks SET state = ?2, run = ?3, result = ?4, traceback = ?5, worker = ?6,"
+        " runtime = ?7, done = ?8, sequence = ?9 WHERE id = ?1",
+        run.id, to_text(run.state), next_run, run.result, run.traceback, run.worker, run.runtime,
+        done, sequence);
+    return;
+  }
+  connection.run(
+      "INSERT INTO tasks (id, state, run, result, traceback, worker, runtime, done, sequence, name,"
+      " queue, lost_starts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+      run.id, to_text(run.state), next_run, run.result, run.traceback, run.worker, run.runtime,
+      done, sequence, run.name, run.queue);
+}
+
+}  // namespace
+
+Result<std::vector<RunState>> SqliteResults::look_up(std::span<const TaskId> ids) {
+  return file_.read("look up tasks", [&](Connection& connection) -> Result<std::vector<RunState>> {
+    std::vector<RunState> states;
+    states.reserve(ids.size());
+    for (const auto& id : ids) states.push_back(run_state(connection, id).value_or(RunState{}));
+    return states;
+  });
+}
+
+Result<RunState> SqliteResults::begin_again(const TaskId& id, const std::string& name,
+                                            const QueueName& queue) {
+  return file_.write("count a lost run", [&](Connection& connection) -> Result<RunState> {
+    connection.run(
+        "INSERT INTO tasks (id, name, queue, state, run, lost_starts) VALUES (?, ?, ?, 'PENDING', "
+        "1, 1)"
+        " ON CONFLICT (id) DO UPDATE SET run = run + 1, lost_starts = lost_starts + 1"
+        " WHERE sequence IS NULL",
+        id, name, queue);
+    return *run_state(connection, id);
+  });
+}
+
+Result<std::vector<FinishOutcome>> SqliteResults::finish(std::span<const FinishedRun> runs) {
+  for (const auto& run : runs) {
+    if (auto fine = check(run); !fine) return fine.error();
+  }
+  using Outcomes = std::vector<FinishOutcome>;
+  return file_.write("store results", [&](Connection& connection) -> Result<Outcomes> {
+    Outcomes outcomes;
+    outcomes.reserve(runs.size());
+    Sequences sequences{connection, runs.size()};
+    for (const auto& run : runs) {
+      auto& outcome = outcomes.emplace_back();
+      const auto current = run_state(connection, run.id);
+      const auto state = current.value_or(RunState{});
+      if (state.final || state.run != run.run) continue;
+      outcome.stored = true;
+      if (!run.retry) {
+        store(connection, run, current.has_value(), run.run, sequences.next());
+        continue;
+      }
+      store(connection, run, current.has_value(), run.run + 1, std::nullopt);
+      outcome.retry_row = take_numbers(connection, "outbox", 1);
+      insert_into_outbox(connection, *outcome.retry_row, *run.retry, run.done);
+    }
+    return outcomes;
+  });
+}
+
+Result<StoredTask> SqliteResults::find(const TaskId& id) {
+  return file_.read("find a task", [&](Connection& connection) -> Result<StoredTask> {
+    // A row that only counts lost starts of a foreign producer's task is no status.
+    auto row = connection.query(
+        "SELECT " UMBEL_STORED_TASK_COLUMNS
+        " FROM tasks WHERE id = ? AND (accepted IS NOT NULL OR state <> 'PENDING')",
+        id);
+    if (!row.next()) return not_found("no task has the id " + id.str());
+    return stored_task(row);
+  });
+}
+
+Result<std::vector<StoredTask>> SqliteResults::finished_since(std::uint64_t after,
+                                                              std::size_t limit) {
+  return file_.read("read results", [&](Connection& connection) -> Result<std::vector<StoredTask>> {
+    std::vector<StoredTask> tasks;
+    auto row = connection.query("SELECT " UMBEL_STORED_TASK_COLUMNS
+                                " FROM tasks WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                                after, limit);
+    while (row.next()) tasks.push_back(stored_task(row));
+    return tasks;
+  });
+}
+
+}  // namespace umbel::store_sqlite
