@@ -249,6 +249,21 @@ TEST_F(WebSockets, RefuseAForeignOriginAndAnotherPath) {
   EXPECT_TRUE(open.empty());
 }
 
+TEST_F(WebSockets, ARouteMayRefuseBeforeTheHandshake) {
+  WebSocketRoute refusing = route();
+  refusing.refuse = [](const Request&) { return error_response(401, "log in first"); };
+  ServerOptions options = few();
+  std::atomic<int> unauthorized{0};
+  options.on_response = [&](int status) { unauthorized += status == 401 ? 1 : 0; };
+  start(options, {refusing});
+  RawConnection client{server->port()};
+
+  EXPECT_TRUE(is(client.ask(upgrade("/live")), 401));
+  EXPECT_EQ(unauthorized, 1);
+  EXPECT_TRUE(open.empty());
+  server.reset();
+}
+
 TEST_F(WebSockets, ASlowClientIsClosedAndTheOthersGoOn) {
   ServerOptions options = few();
   options.max_queued_per_socket = 1'000'000;

@@ -156,6 +156,7 @@ struct Server::Impl {
 
   void respond(mg_connection* connection, const Request& request, Response response,
                bool keep_alive) const {
+    if (options.on_response) options.on_response(response.status);
     const bool asked_to_close =
         lower(request.header("connection")).find("close") != std::string::npos;
     const bool old = text_of(mg_get_request_info(connection)->http_version) == "1.0";
@@ -236,6 +237,7 @@ struct Server::Impl {
     if (!refused && request.path != route.path) {
       refused = error_response(404, "there is nothing at " + request.path);
     }
+    if (!refused && route.refuse) refused = route.refuse(request);
     if (!refused) return 0;
     // CivetWeb closes without a word; the page's author deserves one.
     respond(const_cast<mg_connection*>(connection), request, std::move(*refused), false);

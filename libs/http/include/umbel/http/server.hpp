@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,8 @@ class WebSocket {
 // Called from the server's threads. The handler of one socket is called by one thread at a time.
 struct WebSocketRoute {
   std::string path;
+  // Before the handshake: an answer refuses the connection. Empty: nobody is refused here.
+  std::function<std::optional<Response>(const Request&)> refuse;
   std::function<void(std::shared_ptr<WebSocket>, const Request&)> on_open;
   std::function<void(const std::shared_ptr<WebSocket>&, std::string_view text)> on_text;
   std::function<void(const std::shared_ptr<WebSocket>&)> on_close;
@@ -47,6 +50,7 @@ struct ServerOptions {
   std::size_t max_body = 1024 * 1024;  // bytes; larger requests are answered 413
   std::size_t max_queued_per_socket =
       4 * 1024 * 1024;  // bytes waiting for a slow client before it is closed
+  std::function<void(int status)> on_response;  // after each answer, from any thread
   std::vector<std::string>
       allowed_hosts;  // Host names beside loopback and the bound address; "*" allows any
 };
