@@ -1,7 +1,8 @@
 // JSON as Python's json module reads and writes it.
 //
-// Reading also takes the bare tokens NaN, Infinity and -Infinity, and unwraps kombu's typed values ({"__type__": "datetime", …}) to their
-// text. Writing gives `", "` and `": "` separators and ASCII only, floats that read back equal, and null for what JSON has no number for.
+// Reading also takes the bare tokens NaN, Infinity and -Infinity, and unwraps kombu's typed values
+// ({"__type__": "datetime", …}) to their text. Writing gives `", "` and `": "` separators and ASCII
+// only, floats that read back equal, and null for what JSON has no number for.
 #pragma once
 
 #include <boost/json.hpp>
@@ -18,8 +19,10 @@ inline constexpr std::size_t kMaxDepth = 64;
 [[nodiscard]] Result<boost::json::value> parse_json(std::string_view text);
 [[nodiscard]] std::string to_json(const boost::json::value& value);
 
-// {"exc_type", "exc_message", "exc_module"}: what a Python caller's .get() turns back into an exception.
-[[nodiscard]] boost::json::object exception_document(std::string_view type, std::string_view message,
+// {"exc_type", "exc_message", "exc_module"}: what a Python caller's .get() turns back into an
+// exception.
+[[nodiscard]] boost::json::object exception_document(std::string_view type,
+                                                     std::string_view message,
                                                      std::string_view module = "builtins");
 
 }  // namespace umbel::celery

@@ -1,7 +1,8 @@
 // A task as a monitor knows it, and how events change it.
 //
-// The merge is Celery's own (events/state.py: Task.event): the order of arrival and the precedence of states decide. Events arrive out
-// of order, twice, or not at all; whatever the order, a task ends in the same state.
+// The merge is Celery's own (events/state.py: Task.event): the order of arrival and the precedence
+// of states decide. Events arrive out of order, twice, or not at all; whatever the order, a task
+// ends in the same state.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +16,23 @@
 
 namespace umbel {
 
-// The names of Celery (celery/states.py). Custom = the upper-cased name of a `task-<name>` event we do not know, e.g. PROGRESS.
-enum class TaskState { Pending, Received, Started, Success, Failure, Revoked, Retry, Rejected, Custom };
+// The names of Celery (celery/states.py). Custom = the upper-cased name of a `task-<name>` event we
+// do not know, e.g. PROGRESS.
+enum class TaskState {
+  Pending,
+  Received,
+  Started,
+  Success,
+  Failure,
+  Revoked,
+  Retry,
+  Rejected,
+  Custom
+};
 
-[[nodiscard]] std::string_view to_text(TaskState state);                    // "PENDING" …; Custom: "CUSTOM"
-[[nodiscard]] std::optional<TaskState> task_state_from(std::string_view);   // exact, upper case
-[[nodiscard]] bool is_final(TaskState state);                               // Success, Failure, Revoked
+[[nodiscard]] std::string_view to_text(TaskState state);  // "PENDING" …; Custom: "CUSTOM"
+[[nodiscard]] std::optional<TaskState> task_state_from(std::string_view);  // exact, upper case
+[[nodiscard]] bool is_final(TaskState state);  // Success, Failure, Revoked
 
 // Everything Flower's 31 keys need, plus what Umbel adds. Times are the sender's. Copyable value.
 struct Task {
@@ -40,7 +52,9 @@ struct Task {
   std::optional<std::string> queue, exchange, routing_key;
   std::optional<std::int64_t> clock;
   std::optional<std::string> root_id, parent_id;
-  std::int64_t starts = 0;  // task-started events seen: above 1 + retries, it ran more than once
+  // Distinct task-started events seen (the last one come again does not count): above 1 + retries, it ran more than once.
+  std::int64_t starts = 0;
+  std::string started_by;  // the worker of the last task-started; need not be kept: without it a start is told by its time alone
 
   [[nodiscard]] std::string_view state_text() const;  // custom_state for Custom
 };
@@ -50,7 +64,7 @@ struct Merge {
   TaskState before = TaskState::Pending;
 };
 
-// Merges `event`, which must carry the task's own id.
+// Merges `event`, which must carry the task's own id. Fields that the event does not carry are left as they are.
 Merge apply(Task& task, const TaskEvent& event);
 
 }  // namespace umbel

@@ -1,4 +1,5 @@
-// A worker as a monitor knows it: alive while its heartbeats come, as in Celery (events/state.py: Worker), but by the receiver's clock alone.
+// A worker as a monitor knows it: alive while its heartbeats come, as in Celery (events/state.py:
+// Worker), but by the receiver's clock alone.
 #pragma once
 
 #include <array>
@@ -25,9 +26,9 @@ struct WorkerState {
   std::int64_t active = 0, processed = 0;
   std::array<double, 3> loadavg{};
   std::string sw_ident, sw_ver, sw_sys;
-  std::string metrics_address;  // empty: none
-  std::int64_t slots = 0;       // 0: unknown
-  std::string queues;           // comma separated; empty: unknown
+  std::string metrics_address;                    // empty: none
+  std::int64_t slots = 0;                         // 0: unknown
+  std::string queues;                             // comma separated; empty: unknown
   std::optional<WallTime> first_seen, last_seen;  // receiver's clock
   bool said_goodbye = false;
   std::optional<std::int64_t> clock;
