@@ -1,1 +1,91 @@
-int main() { return 0; }
+// umbel-scheduler: reads the schedule, enqueues each tick once. Composition only.
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "umbel/engines/engines.hpp"
+#include "umbel/enqueue/relay.hpp"
+#include "umbel/ops/ops_server.hpp"
+#include "umbel/runtime/settings.hpp"
+#include "umbel/scheduler/check.hpp"
+#include "umbel/scheduler/scheduler.hpp"
+
+namespace {
+
+using namespace umbel;
+
+struct Config {
+  CommonSettings common;
+  std::string schedule = "scheduler/schedule.yaml";
+  std::int64_t metrics_port = 9201;
+  std::string metrics_address = "127.0.0.1";
+  std::vector<std::string> words;
+};
+
+int refused(const Error& error) {
+  std::fprintf(stderr, "%s\n", error.what.c_str());
+  return 2;
+}
+
+int check(const std::vector<std::string>& words) {
+  if (words.size() != 2 || words.front() != "check") {
+    std::fputs("umbel-scheduler: the only command is: check FILE\n", stderr);
+    return 2;
+  }
+  const auto entries = load_schedule(words.back());
+  if (!entries) return refused(entries.error());
+  std::fputs(describe_schedule(*entries, SystemClock{}.wall()).c_str(), stdout);
+  return 0;
+}
+
+int run(const Config& config) {
+  const Log log{"umbel-scheduler", config.common.log_level, config.common.log_format};
+  const auto failed = [&](std::string_view what, const Error& error) {
+    log.error(what, {{"why", error.what}});
+    return 1;
+  };
+  auto entries = load_schedule(config.schedule);
+  if (!entries) return refused(entries.error());
+
+  const SystemClock clock;
+  const auto broker = open_broker(config.common.broker, clock, log);
+  if (!broker) return failed("broker cannot be opened", broker.error());
+  const auto store = open_store(config.common.store, clock, log);
+  if (!store) return failed("store cannot be opened", store.error());
+
+  metrics::Metrics metrics{"umbel-scheduler"};
+  Enqueuer enqueuer{**store, **broker, clock, log, producer_name()};
+  Ticker ticker{submit_through(enqueuer), (*store)->ticks(), clock, metrics, log};
+  ticker.replace(std::move(*entries));
+  Scheduler scheduler{ticker, log};
+  const Relay relay{enqueuer, log};
+  http::ServerOptions address;
+  address.address = config.metrics_address;
+  address.port = static_cast<std::uint16_t>(config.metrics_port);
+  const auto ready = [&]() -> Result<void> {
+    if (auto answer = (*store)->ping(); !answer) return answer;
+    return (*broker)->ping();
+  };
+  OpsServer ops{address, metrics, ready, log};
+  log.info("schedule in force", {{"file", config.schedule}});
+  return run_until_signal({&ops, &scheduler}, log);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  block_signals();
+  Config config;
+  Settings settings{"umbel-scheduler",
+                    "enqueues tasks when they are due; `check FILE` shows what a schedule will do"};
+  settings.add_common(config.common);
+  settings.add({"schedule", "the file that says what runs when", "FILE", {}}, config.schedule);
+  settings.add({"metrics-port", "port of /metrics, /healthz, /readyz; 0: any", "PORT", {}},
+               config.metrics_port, {.least = 0, .most = 65535});
+  settings.add({"metrics-address", "address of /metrics", "ADDRESS", {}}, config.metrics_address);
+  settings.positional("command", "`check FILE`: print the next five runs of each entry",
+                      config.words);
+  if (const auto done = settings.load(argc, argv)) return *done;
+  return config.words.empty() ? run(config) : check(config.words);
+}
