@@ -1,0 +1,162 @@
+#include "umbel/broker_sqlite/sqlite_broker.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include "consumer.hpp"
+#include "core.hpp"
+#include "event_tables.hpp"
+#include "queue_tables.hpp"
+#include "subscription.hpp"
+#include "umbel/sqlite/database.hpp"
+
+namespace umbel {
+namespace broker_sqlite {
+namespace {
+
+constexpr std::size_t kLargestMessage = 256 * 1024 * 1024;  // bytes; SQLite ends at 1 GB
+
+Result<void> checked(const OutgoingMessage& outgoing) {
+  const auto& message = outgoing.message;
+  if (outgoing.queue.empty()) {
+    return invalid(fmt::format("publish {}: the queue's name is empty", message.correlation_id));
+  }
+  if (message.priority < 0 || message.priority > 255) {
+    return invalid(fmt::format("publish {}: priority {} is not within 0 and 255",
+                               message.correlation_id, message.priority));
+  }
+  if (const auto bytes = message.headers.size() + message.body.size(); bytes > kLargestMessage) {
+    return invalid(fmt::format("publish {}: {} bytes; a message may have {}",
+                               message.correlation_id, bytes, kLargestMessage));
+  }
+  return {};
+}
+
+class SqliteBroker final : public Broker {
+ public:
+  SqliteBroker(std::shared_ptr<Core> core, std::unique_ptr<Connection> connection)
+      : core_{std::move(core)}, connection_{std::move(connection)} {}
+
+  Result<void> declare(std::span<const QueueName> queues) override {
+    for (const auto& queue : queues) {
+      if (queue.empty()) return invalid("declare: a queue's name is empty");
+    }
+    return writing("declare queues", [&] {
+      for (const auto& queue : queues) static_cast<void>(declare_queue(*connection_, queue));
+      return std::vector<std::string>{};
+    });
+  }
+
+  Result<void> publish(std::span<const OutgoingMessage> messages) override {
+    for (const auto& message : messages) {
+      if (const auto good = checked(message); !good) return good.error();
+    }
+    if (messages.empty()) return {};
+    return writing("publish messages", [&] {
+      const auto now = core_->now();
+      std::unordered_map<QueueName, QueueId> ids;
+      std::vector<QueueId> queues;
+      std::vector<NewMessage> rows;
+      rows.reserve(messages.size());
+      for (const auto& message : messages) {
+        auto found = ids.find(message.queue);
+        if (found == ids.end()) {
+          found = ids.emplace(message.queue, declare_queue(*connection_, message.queue)).first;
+          queues.push_back(found->second);
+        }
+        rows.push_back({.queue = found->second,
+                        .message = &message.message,
+                        .due = message.not_before ? to_micros(*message.not_before) : now});
+      }
+      insert_messages(*connection_, rows, now);
+      return wake_names(*connection_, queues);
+    });
+  }
+
+  Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) override {
+    for (const auto& queue : options.queues) {
+      if (queue.empty()) return invalid("consume: a queue's name is empty");
+    }
+    return SqliteConsumer::open(core_, std::move(options));
+  }
+
+  Result<void> publish_events(std::string_view body) override {
+    if (body.size() > core_->options.max_event_bytes) {
+      return invalid(
+          fmt::format("publish events: a batch of {} bytes; the whole stream may have {}",
+                      body.size(), core_->options.max_event_bytes));
+    }
+    return writing("publish events", [&] {
+      append_event(*connection_, body, core_->now(),
+                   static_cast<std::int64_t>(core_->options.max_event_bytes));
+      return subscriber_wake_names(*connection_);
+    });
+  }
+
+  Result<std::unique_ptr<EventSubscription>> subscribe(SubscribeOptions options) override {
+    return SqliteSubscription::open(core_, std::move(options));
+  }
+
+  Result<std::vector<QueueFigures>> queues() override {
+    const std::lock_guard lock{mutex_};
+    try {
+      return queue_figures(*connection_, core_->now(), core_->leases.now());
+    } catch (const SQLite::Exception& failure) {
+      return sqlite::to_error(failure, core_->doing("look at queues"));
+    }
+  }
+
+  Result<void> ping() override {
+    std::error_code failure;
+    if (!std::filesystem::exists(core_->options.path, failure)) {
+      return unavailable("ping broker: " + core_->options.path + " is gone");
+    }
+    const std::lock_guard lock{mutex_};
+    try {
+      static_cast<void>(connection_->query("SELECT 1 FROM queue LIMIT 1").step());
+    } catch (const SQLite::Exception& error) {
+      return sqlite::to_error(error, core_->doing("ping broker"));
+    }
+    return {};
+  }
+
+ private:
+  // Runs `change` in a transaction, then wakes whom it names.
+  template <class Change>
+  Result<void> writing(const std::string& what, const Change& change) {
+    std::vector<std::string> waiting;
+    try {
+      const std::lock_guard lock{mutex_};
+      sqlite::WriteTransaction transaction{connection_->database()};
+      waiting = change();
+      transaction.commit();
+    } catch (const SQLite::Exception& failure) {
+      return sqlite::to_error(failure, core_->doing(what));
+    }
+    core_->wake.wake(waiting);
+    return {};
+  }
+
+  const std::shared_ptr<Core> core_;
+  std::mutex mutex_;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace
+}  // namespace broker_sqlite
+
+Result<std::unique_ptr<Broker>> open_sqlite_broker(SqliteBrokerOptions options, const Clock& clock,
+                                                   Log log) {
+  auto core = broker_sqlite::Core::open(std::move(options), clock, std::move(log));
+  if (!core) return core.error();
+  auto connection = (*core)->connect();
+  if (!connection) return connection.error();
+  return std::unique_ptr<Broker>{
+      std::make_unique<broker_sqlite::SqliteBroker>(std::move(*core), std::move(*connection))};
+}
+
+}  // namespace umbel

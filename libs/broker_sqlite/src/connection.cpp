@@ -1,0 +1,62 @@
+#include "connection.hpp"
+
+#include <utility>
+
+#include "schema.hpp"
+#include "umbel/sqlite/database.hpp"
+
+namespace umbel::broker_sqlite {
+
+std::int64_t Query::integer(int column) const { return statement_.getColumn(column).getInt64(); }
+
+std::optional<std::int64_t> Query::maybe_integer(int column) const {
+  const auto value = statement_.getColumn(column);
+  if (value.isNull()) return std::nullopt;
+  return value.getInt64();
+}
+
+std::string Query::text(int column) const { return statement_.getColumn(column).getString(); }
+
+void Query::set(int index, std::int64_t value) { statement_.bind(index, value); }
+
+void Query::set(int index, const std::optional<std::int64_t>& value) {
+  if (value) {
+    statement_.bind(index, *value);
+  } else {
+    statement_.bind(index);
+  }
+}
+
+void Query::set(int index, const std::string& value) { statement_.bind(index, value); }
+
+void Query::set(int index, Borrowed value) {
+  // A null pointer would be bound as NULL, and an empty view may have one.
+  const auto* const data = value.bytes.empty() ? "" : value.bytes.data();
+  statement_.bindNoCopy(index, static_cast<const void*>(data),
+                        static_cast<int>(value.bytes.size()));
+}
+
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool full_sync,
+                                                     std::chrono::milliseconds busy_timeout) {
+  auto database = sqlite::open(path, kApplicationId, schema(),
+                               {.full_sync = full_sync, .busy_timeout = busy_timeout});
+  if (!database) return database.error();
+  try {
+    // Fewer, longer turns of the write-ahead log: each ends in waiting for the disk.
+    (*database)->exec("PRAGMA wal_autocheckpoint = 4000");
+  } catch (const SQLite::Exception& failure) {
+    return sqlite::to_error(failure, "open " + path);
+  }
+  return std::unique_ptr<Connection>{new Connection{std::move(*database), path}};
+}
+
+Connection::Connection(std::unique_ptr<SQLite::Database> database, std::string path)
+    : database_{std::move(database)}, path_{std::move(path)} {}
+
+SQLite::Statement& Connection::statement(const char* sql) {
+  auto& slot = statements_[sql];
+  if (!slot) slot = std::make_unique<SQLite::Statement>(*database_, sql);
+  return *slot;
+}
+
+}  // namespace umbel::broker_sqlite

@@ -1,0 +1,41 @@
+// What the parts of one opened broker share. It lives until the last of them is gone, so that a
+// consumer may outlive the Broker that made it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "connection.hpp"
+#include "keeper.hpp"
+#include "queue_tables.hpp"
+#include "umbel/base/clock.hpp"
+#include "umbel/base/log.hpp"
+#include "umbel/broker_sqlite/sqlite_broker.hpp"
+#include "wake.hpp"
+
+namespace umbel::broker_sqlite {
+
+class Core {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<Core>> open(SqliteBrokerOptions options,
+                                                          const Clock& clock, Log log);
+
+  [[nodiscard]] Result<std::unique_ptr<Connection>> connect() const;
+  [[nodiscard]] std::int64_t now() const { return to_micros(clock.wall()); }
+  [[nodiscard]] std::string doing(const std::string& what) const {
+    return what + " in " + options.path;
+  }
+
+  const SqliteBrokerOptions options;
+  const Clock& clock;
+  const Log log;
+  const WakeFolder wake;
+  const Leases leases;
+  Keeper keeper;
+
+ private:
+  Core(SqliteBrokerOptions from, const Clock& with_clock, Log with_log,
+       std::unique_ptr<Connection> keepers);
+};
+
+}  // namespace umbel::broker_sqlite

@@ -1,0 +1,103 @@
+#include "keeper.hpp"
+
+#include <utility>
+
+#include "event_tables.hpp"
+#include "umbel/sqlite/database.hpp"
+
+namespace umbel::broker_sqlite {
+namespace {
+
+constexpr std::size_t kTrimmedAtOnce = 500;  // bounds how long the write lock is held
+
+}  // namespace
+
+Keeper::Keeper(std::unique_ptr<Connection> connection, const Leases& leases, const WakeFolder& wake,
+               const Log& log)
+    : connection_{std::move(connection)},
+      leases_{leases},
+      wake_{wake},
+      log_{log},
+      thread_{[this](const std::stop_token& stop) { run(stop); }} {}
+
+void Keeper::add(ConsumerId consumer) {
+  const std::lock_guard lock{mutex_};
+  consumers_.insert(consumer);
+}
+
+void Keeper::remove(ConsumerId consumer) {
+  const std::lock_guard lock{mutex_};
+  consumers_.erase(consumer);
+}
+
+void Keeper::run(const std::stop_token& stop) {
+  bool failing = false;
+  auto last = leases_.now().now;
+  while (!stop.stop_requested()) {
+    const auto now = leases_.now().now;
+    const bool overslept = std::chrono::microseconds{now - last} > 2 * leases_.renewal();
+    last = now;
+    try {
+      round(overslept, stop);
+      if (std::exchange(failing, false)) log_.info("broker housekeeping works again");
+    } catch (const SQLite::Exception& failure) {
+      if (!std::exchange(failing, true)) {
+        log_.warn("broker housekeeping failed, leases may run out",
+                  {{"reason", sqlite::to_error(failure, connection_->path()).what}});
+      }
+    }
+    std::unique_lock lock{mutex_};
+    wake_up_.wait_for(lock, stop, leases_.renewal(), [] { return false; });
+  }
+}
+
+void Keeper::round(bool overslept, const std::stop_token& stop) {
+  std::vector<ConsumerId> ours;
+  {
+    const std::lock_guard lock{mutex_};
+    ours.assign(consumers_.begin(), consumers_.end());
+  }
+  if (!ours.empty()) renew(ours);
+  // Whoever stood still was perhaps not alone (a paused container): the others renew first.
+  if (!overslept) reap();
+  trim(stop);
+}
+
+void Keeper::renew(const std::vector<ConsumerId>& consumers) {
+  sqlite::WriteTransaction transaction{connection_->database()};
+  for (const auto consumer : consumers) {
+    renew_lease(*connection_, consumer, leases_.end_of_new());
+  }
+  transaction.commit();
+}
+
+void Keeper::reap() {
+  if (expired_consumers(*connection_, leases_.now()).empty()) return;
+  std::vector<QueueId> queues;
+  std::vector<std::string> dead;
+  std::vector<std::string> waiting;
+  {
+    sqlite::WriteTransaction transaction{connection_->database()};
+    for (const auto consumer : expired_consumers(*connection_, leases_.now())) {
+      dead.push_back(wake_name(*connection_, consumer));
+      const auto touched = remove_consumer(*connection_, consumer);
+      queues.insert(queues.end(), touched.begin(), touched.end());
+    }
+    waiting = wake_names(*connection_, queues);
+    transaction.commit();
+  }
+  log_.warn("took messages back from consumers that went silent", {{"consumers", dead.size()}});
+  // Not unlinked here: one that merely stood still has its socket again with its new lease.
+  wake_.wake(dead);
+  wake_.wake(waiting);
+}
+
+void Keeper::trim(const std::stop_token& stop) {
+  while (!stop.stop_requested() && can_trim_events(*connection_)) {
+    sqlite::WriteTransaction transaction{connection_->database()};
+    static_cast<void>(trim_events(*connection_, kTrimmedAtOnce));
+    transaction.commit();
+  }
+}
+
+}  // namespace umbel::broker_sqlite

@@ -1,0 +1,48 @@
+// The housekeeping of one opened broker, on a thread: renews the leases of its consumers, gives
+// back what consumers without a valid lease held (whoever's they were), trims the event stream.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "connection.hpp"
+#include "leases.hpp"
+#include "queue_tables.hpp"
+#include "umbel/base/log.hpp"
+#include "wake.hpp"
+
+namespace umbel::broker_sqlite {
+
+class Keeper {
+ public:
+  Keeper(std::unique_ptr<Connection> connection, const Leases& leases, const WakeFolder& wake,
+         const Log& log);
+
+  // Thread-safe.
+  void add(ConsumerId consumer);
+  void remove(ConsumerId consumer);
+
+ private:
+  void run(const std::stop_token& stop);
+  void round(bool overslept, const std::stop_token& stop);
+  void renew(const std::vector<ConsumerId>& consumers);
+  void reap();
+  void trim(const std::stop_token& stop);
+
+  std::unique_ptr<Connection> connection_;  // the thread's
+  const Leases& leases_;
+  const WakeFolder& wake_;
+  const Log& log_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_up_;
+  std::set<ConsumerId> consumers_;
+  std::jthread thread_;
+};
+
+}  // namespace umbel::broker_sqlite
