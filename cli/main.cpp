@@ -1,1 +1,97 @@
-int main() { return 0; }
+// `umbel`: the command line. `umbel up` runs a whole stack on one machine.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "umbel/cli/stack.hpp"
+#include "umbel/cli/supervisor.hpp"
+#include "umbel/runtime/service.hpp"
+#include "umbel/runtime/settings.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// The first of `names` found on the PATH, or in the places where Debian keeps servers.
+std::string find_program(const std::vector<std::string>& names) {
+  const char* path = std::getenv("PATH");
+  std::string folders = (path == nullptr ? "" : path) + std::string{":/usr/sbin:/usr/bin"};
+  for (const std::string& name : names) {
+    for (std::size_t from = 0; from < folders.size();) {
+      const auto end = std::min(folders.find(':', from), folders.size());
+      const fs::path candidate = fs::path{folders.substr(from, end - from)} / name;
+      if (access(candidate.c_str(), X_OK) == 0) return candidate.string();
+      from = end + 1;
+    }
+  }
+  return {};
+}
+
+std::string from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+int up(umbel::StackOptions options) {
+  options.reddit_client_id = from_environment("REDDIT_CLIENT_ID");
+  options.reddit_client_secret = from_environment("REDDIT_CLIENT_SECRET");
+  if (options.reddit_client_id.empty() != options.reddit_client_secret.empty()) {
+    std::cerr
+        << "umbel up: REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET go together; set both for the "
+           "real service, or none for the simulator.\n";
+    return 2;
+  }
+  options.prometheus = find_program({"prometheus"});
+  options.grafana = find_program({"grafana-server"});
+  if (options.prometheus.empty()) {
+    std::cerr << "umbel up: no `prometheus` on the PATH; going on without it.\n";
+  }
+  const auto plans = umbel::plan_stack(options);
+  if (const auto free = umbel::Supervisor::check_ports(plans); free.has_error()) {
+    std::cerr << "umbel up: " << free.error().what << '\n';
+    return 1;
+  }
+  if (const auto prepared = umbel::prepare_stack(options); prepared.has_error()) {
+    std::cerr << "umbel up: " << prepared.error().what << '\n';
+    return 1;
+  }
+  umbel::Supervisor supervisor{plans, {.log_dir = options.var_dir / "log"}, std::cout};
+  return supervisor.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  umbel::block_signals();
+  const fs::path self = fs::read_symlink("/proc/self/exe");
+  std::string source = fs::current_path().string();
+  std::string var = "var";
+  std::int64_t port_offset = 0;
+  std::int64_t workers = 2;
+  std::vector<std::string> words;
+  umbel::Settings settings{"umbel", "runs and inspects an Umbel stack"};
+  settings.positional("up",
+                      "up    start simulator, collector, workers, scheduler, Prometheus and "
+                      "Grafana on this machine, and keep them running",
+                      words);
+  settings.add({"port-offset", "added to every port", "N", {}}, port_offset, {0, 50'000});
+  settings.add({"workers", "worker processes", "N", {}}, workers, {1, 64});
+  settings.add({"var", "folder for data and logs", "DIR", {}}, var);
+  settings.add({"source", "folder with scheduler/, prometheus/ and dashboards/", "DIR", {}},
+               source);
+  if (const auto done = settings.load(argc, argv)) return *done;
+  if (words != std::vector<std::string>{"up"}) {
+    std::cerr << "umbel: say what to do; there is `umbel up`. See umbel --help.\n";
+    return 2;
+  }
+  umbel::StackOptions options;
+  options.bin_dir = self.parent_path();
+  options.source_dir = fs::absolute(source);
+  options.var_dir = fs::absolute(var);
+  options.port_offset = static_cast<int>(port_offset);
+  options.workers = static_cast<int>(workers);
+  return up(std::move(options));
+}

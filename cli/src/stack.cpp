@@ -1,0 +1,241 @@
+#include "umbel/cli/stack.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace umbel {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Ports {
+  explicit Ports(int offset)
+      : simulator{at(8090, offset)},
+        collector{at(5555, offset)},
+        first_worker{at(9101, offset)},
+        scheduler{at(9201, offset)},
+        prometheus{at(9090, offset)},
+        grafana{at(3000, offset)} {}
+  std::uint16_t simulator, collector, first_worker, scheduler, prometheus, grafana;
+
+ private:
+  static std::uint16_t at(int base, int offset) {
+    return static_cast<std::uint16_t>(base + offset);
+  }
+};
+
+std::string url(std::uint16_t port) { return fmt::format("http://localhost:{}", port); }
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+Result<std::string> read_file(const fs::path& path) {
+  std::ifstream file{path, std::ios::binary};
+  if (!file) return not_found(fmt::format("cannot read {}", path.string()));
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Result<void> write_file(const fs::path& path, std::string_view text) {
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  std::ofstream file{path, std::ios::binary | std::ios::trunc};
+  file << text;
+  file.close();
+  if (!file) return unavailable(fmt::format("cannot write {}", path.string()));
+  return {};
+}
+
+bool real_reddit(const StackOptions& options) { return !options.reddit_client_id.empty(); }
+
+// The flags every program of ours takes, pointing at this stack's files.
+std::vector<std::string> common(const StackOptions& options, const char* program) {
+  return {(options.bin_dir / program).string(),
+          "--broker=sqlite:" + (options.var_dir / "umbel-broker.db").string(),
+          "--store=sqlite:" + (options.var_dir / "umbel.db").string()};
+}
+
+template <class... T>
+void append(std::vector<std::string>& argv, T&&... more) {
+  (argv.push_back(std::forward<T>(more)), ...);
+}
+
+ProgramPlan simulator(const StackOptions& options, const Ports& ports) {
+  ProgramPlan plan;
+  plan.name = "simulator";
+  plan.does = "imitates Reddit's API";
+  plan.command.argv = {(options.bin_dir / "umbel-reddit-simulator").string(),
+                       fmt::format("--port={}", ports.simulator),
+                       "--ledger=" + (options.var_dir / "simulator-ledger.log").string()};
+  plan.port = ports.simulator;
+  plan.health_path = "/healthz";
+  plan.stop = StopStage::Last;
+  return plan;
+}
+
+ProgramPlan collector(const StackOptions& options, const Ports& ports) {
+  ProgramPlan plan;
+  plan.name = "collector";
+  plan.does = "the page and the API";
+  plan.command.argv = common(options, "umbel-collector");
+  std::string targets = fmt::format("collector=127.0.0.1:{},scheduler=127.0.0.1:{}",
+                                    ports.collector, ports.scheduler);
+  if (!real_reddit(options)) targets += fmt::format(",simulator=127.0.0.1:{}", ports.simulator);
+  append(plan.command.argv, fmt::format("--port={}", ports.collector),
+         "--static-targets=" + targets);
+  plan.port = ports.collector;
+  plan.health_path = "/readyz";
+  plan.shown = url(ports.collector);
+  plan.stop = StopStage::Second;
+  return plan;
+}
+
+ProgramPlan worker(const StackOptions& options, const Ports& ports, int number) {
+  ProgramPlan plan;
+  plan.name = fmt::format("worker-{}", number);
+  plan.does = "runs tasks";
+  plan.port = static_cast<std::uint16_t>(ports.first_worker + number - 1);
+  plan.command.argv = common(options, "umbel-worker");
+  append(plan.command.argv, fmt::format("--hostname=worker-{}@%h", number),
+         fmt::format("--metrics-port={}", plan.port), "--log-tasks",
+         "--touch-dir=" + (options.var_dir / "touch").string());
+  if (real_reddit(options)) {
+    plan.command.environment = {{"UMBEL_REDDIT_CLIENT_ID", options.reddit_client_id},
+                                {"UMBEL_REDDIT_CLIENT_SECRET", options.reddit_client_secret}};
+  } else {
+    append(
+        plan.command.argv,
+        fmt::format("--reddit-token-url=http://127.0.0.1:{}/api/v1/access_token", ports.simulator),
+        fmt::format("--reddit-api-url=http://127.0.0.1:{}", ports.simulator), "--reddit-simulated");
+    plan.command.environment = {{"UMBEL_REDDIT_CLIENT_ID", "simulated"},
+                                {"UMBEL_REDDIT_CLIENT_SECRET", "simulated"}};
+  }
+  plan.health_path = "/readyz";
+  plan.echo = true;
+  return plan;
+}
+
+ProgramPlan scheduler(const StackOptions& options, const Ports& ports) {
+  ProgramPlan plan;
+  plan.name = "scheduler";
+  plan.does = "fires scheduler/schedule.yaml";
+  plan.command.argv = common(options, "umbel-scheduler");
+  append(plan.command.argv,
+         "--schedule=" + (options.source_dir / "scheduler" / "schedule.yaml").string(),
+         fmt::format("--metrics-port={}", ports.scheduler));
+  plan.port = ports.scheduler;
+  plan.health_path = "/readyz";
+  return plan;
+}
+
+ProgramPlan prometheus(const StackOptions& options, const Ports& ports) {
+  ProgramPlan plan;
+  plan.name = "prometheus";
+  plan.does = "keeps the metrics";
+  plan.command.argv = {options.prometheus,
+                       "--config.file=" + (options.var_dir / "prometheus.yml").string(),
+                       "--storage.tsdb.path=" + (options.var_dir / "prometheus").string(),
+                       "--storage.tsdb.retention.time=15d",
+                       fmt::format("--web.listen-address=127.0.0.1:{}", ports.prometheus),
+                       "--log.level=warn"};
+  plan.port = ports.prometheus;
+  plan.health_path = "/-/ready";
+  plan.shown = url(ports.prometheus);
+  plan.start_limit = std::chrono::seconds{60};  // it replays its log first
+  return plan;
+}
+
+ProgramPlan grafana(const StackOptions& options, const Ports& ports) {
+  ProgramPlan plan;
+  plan.name = "grafana";
+  plan.does = "draws boards";
+  plan.command.argv = {options.grafana, "--homepath=/usr/share/grafana",
+                       "--config=" + (options.var_dir / "grafana" / "grafana.ini").string()};
+  plan.port = ports.grafana;
+  plan.health_path = "/api/health";
+  plan.shown = url(ports.grafana);
+  plan.start_limit = std::chrono::seconds{90};
+  return plan;
+}
+
+std::string grafana_ini(const StackOptions& options, const Ports& ports) {
+  const auto folder = options.var_dir / "grafana";
+  return fmt::format(
+      "[paths]\ndata = {0}/data\nlogs = {0}/logs\nplugins = {0}/plugins\nprovisioning = "
+      "{0}/provisioning\n"
+      "[server]\nhttp_addr = 127.0.0.1\nhttp_port = {1}\n"
+      "[auth.anonymous]\nenabled = true\norg_role = Editor\n"
+      "[analytics]\nreporting_enabled = false\ncheck_for_updates = false\n",
+      folder.string(), ports.grafana);
+}
+
+std::string grafana_source(const Ports& ports) {
+  return fmt::format(
+      "apiVersion: 1\ndatasources:\n  - name: Prometheus\n    type: prometheus\n    uid: "
+      "prometheus\n"
+      "    access: proxy\n    url: http://127.0.0.1:{}\n    isDefault: true\n",
+      ports.prometheus);
+}
+
+}  // namespace
+
+std::vector<ProgramPlan> plan_stack(const StackOptions& options) {
+  const Ports ports{options.port_offset};
+  std::vector<ProgramPlan> plans;
+  if (!real_reddit(options)) plans.push_back(simulator(options, ports));
+  plans.push_back(collector(options, ports));
+  for (int number = 1; number <= options.workers; ++number) {
+    plans.push_back(worker(options, ports, number));
+  }
+  plans.push_back(scheduler(options, ports));
+  if (!options.prometheus.empty()) plans.push_back(prometheus(options, ports));
+  if (!options.grafana.empty()) plans.push_back(grafana(options, ports));
+  return plans;
+}
+
+std::string render_prometheus(std::string_view text, std::uint16_t collector_port,
+                              std::uint16_t prometheus_port, const fs::path& rules) {
+  std::string out{text};
+  replace_all(out, "http://collector:5555", fmt::format("http://127.0.0.1:{}", collector_port));
+  replace_all(out, "prometheus:9090", fmt::format("127.0.0.1:{}", prometheus_port));
+  replace_all(out, "/etc/prometheus/rules", rules.string());
+  return out;
+}
+
+Result<void> prepare_stack(const StackOptions& options) {
+  const Ports ports{options.port_offset};
+  std::error_code error;
+  for (const char* folder : {"log", "touch"}) {
+    fs::create_directories(options.var_dir / folder, error);
+    if (error) {
+      return unavailable(fmt::format("cannot make the folder {}: {}",
+                                     (options.var_dir / folder).string(), error.message()));
+    }
+  }
+  if (!options.prometheus.empty()) {
+    const auto text = read_file(options.source_dir / "prometheus" / "prometheus.yml");
+    if (text.has_error()) return text.error();
+    const auto rendered = render_prometheus(*text, ports.collector, ports.prometheus,
+                                            options.source_dir / "prometheus" / "rules");
+    if (const auto written = write_file(options.var_dir / "prometheus.yml", rendered); !written) {
+      return written;
+    }
+  }
+  if (!options.grafana.empty()) {
+    const auto folder = options.var_dir / "grafana";
+    if (const auto ini = write_file(folder / "grafana.ini", grafana_ini(options, ports)); !ini) {
+      return ini;
+    }
+    const auto source = folder / "provisioning" / "datasources" / "prometheus.yaml";
+    if (const auto written = write_file(source, grafana_source(ports)); !written) return written;
+  }
+  return {};
+}
+
+}  // namespace umbel

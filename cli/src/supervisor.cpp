@@ -1,0 +1,273 @@
+#include "umbel/cli/supervisor.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "umbel/base/text.hpp"
+#include "umbel/cli/ports.hpp"
+#include "umbel/http/client.hpp"
+
+namespace umbel {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kKeptLines = 20;
+constexpr std::uintmax_t kLogBytes =
+    10 * 1024 * 1024;  // then the log file starts anew, the old one kept as `.1`
+
+sigset_t supervised_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGCHLD);
+  return set;
+}
+
+// Warnings and errors, in our own log format and in that of Prometheus and Grafana.
+bool wants_attention(const std::string& line) {
+  for (const char* sign : {" warn ", " error ", "level=warn", "level=error", "fatal"}) {
+    if (line.find(sign) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+milliseconds RestartPlan::died(milliseconds ran_for) {
+  constexpr milliseconds kFirst{500};
+  constexpr milliseconds kMost{30'000};
+  if (ran_for >= seconds{60}) next_ = kFirst;
+  return std::exchange(next_, std::min(next_ * 2, kMost));
+}
+
+struct Supervisor::Program {
+  ProgramPlan plan;
+  std::optional<Child> child;
+  RestartPlan restarts;
+  Steady::time_point started{};
+  std::optional<Steady::time_point> restart_at;
+  std::deque<std::string> lines;
+  std::ofstream log;
+  std::filesystem::path log_path;
+  std::uintmax_t logged = 0;
+
+  void keep(const std::string& line) {
+    lines.push_back(line);
+    if (lines.size() > kKeptLines) lines.pop_front();
+    if (logged > kLogBytes) {
+      log.close();
+      std::error_code ignored;
+      std::filesystem::rename(log_path, log_path.string() + ".1", ignored);
+      log.open(log_path, std::ios::trunc);
+      logged = 0;
+    }
+    log << line << '\n' << std::flush;
+    logged += line.size() + 1;
+  }
+};
+
+Supervisor::Supervisor(std::vector<ProgramPlan> plans, SupervisorOptions options, std::ostream& out)
+    : options_{std::move(options)}, out_{out} {
+  for (ProgramPlan& plan : plans) {
+    auto program = std::make_unique<Program>();
+    program->plan = std::move(plan);
+    program->log_path = options_.log_dir / (program->plan.name + ".log");
+    std::error_code none;
+    const auto size = std::filesystem::file_size(program->log_path, none);
+    program->logged = none ? 0 : size;
+    program->log.open(program->log_path, std::ios::app);
+    programs_.push_back(std::move(program));
+  }
+}
+
+Supervisor::~Supervisor() {
+  if (signals_ >= 0) close(signals_);
+}
+
+Result<void> Supervisor::check_ports(const std::vector<ProgramPlan>& plans) {
+  std::string taken;
+  for (const ProgramPlan& plan : plans) {
+    if (port_is_free(plan.port)) continue;
+    taken += fmt::format("port {} for {} is taken by {}\n", plan.port, plan.name,
+                         port_holder(plan.port).value_or("a process of another user"));
+  }
+  if (taken.empty()) return {};
+  return Error{Errc::Conflict,
+               taken + "Stop what holds it, or choose other ports with --port-offset N."};
+}
+
+int Supervisor::run() {
+  const sigset_t set = supervised_signals();
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  const bool up = start_all();
+  if (up) {
+    print_table();
+    while (!stop_requested_) tend(seconds{1});
+    fmt::print(out_, "\nStopping …\n");
+  }
+  stop_all();
+  if (up) fmt::print(out_, "Stopped.\n");
+  out_ << std::flush;
+  return up || stop_requested_ ? 0 : 1;
+}
+
+bool Supervisor::start_all() {
+  for (const auto& program : programs_) {
+    fmt::print(out_, "  starting {:<11} ", program->plan.name);
+    out_ << std::flush;
+    const auto began = Steady::now();
+    if (!spawn(*program) || !wait_healthy(*program)) {
+      if (stop_requested_) return false;
+      fmt::print(out_, "did not come up\n");
+      last_lines(*program);
+      return false;
+    }
+    fmt::print(
+        out_, "up in {}\n",
+        spoken(std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - began)));
+    out_ << std::flush;
+  }
+  return true;
+}
+
+bool Supervisor::spawn(Program& program) {
+  auto child = Child::spawn(program.plan.command);
+  program.started = Steady::now();
+  if (child.has_error()) {
+    program.keep(child.error().what);
+    return false;
+  }
+  program.child.emplace(std::move(*child));
+  return true;
+}
+
+bool Supervisor::wait_healthy(Program& program) {
+  http::Client client;
+  http::ClientRequest request;
+  request.url = fmt::format("http://127.0.0.1:{}{}", program.plan.port, program.plan.health_path);
+  request.timeout = milliseconds{500};
+  const auto deadline = Steady::now() + program.plan.start_limit;
+  while (Steady::now() < deadline && !stop_requested_) {
+    if (const auto answer = client.send(request); answer.has_value() && answer->status == 200) {
+      return true;
+    }
+    tend(milliseconds{50});
+    if (!program.child) return false;  // it died; while starting that is final
+  }
+  return false;
+}
+
+void Supervisor::print_table() const {
+  const char* heading = "\n  {:<12} {:<30} {:<28} {}\n";
+  fmt::print(out_, fmt::runtime(heading), "program", "what it does", "where", "pid");
+  for (const auto& program : programs_) {
+    const auto& plan = program->plan;
+    const std::string where =
+        plan.shown.empty() ? fmt::format("127.0.0.1:{}", plan.port) : plan.shown;
+    fmt::print(out_, "  {:<12} {:<30} {:<28} {}\n", plan.name, plan.does, where,
+               program->child ? program->child->pid() : -1);
+  }
+  for (const auto& program : programs_) {
+    if (program->plan.name == "collector") {
+      fmt::print(out_, "\n  Open {} — logs are in {}, Ctrl-C stops everything.\n\n",
+                 program->plan.shown, options_.log_dir.string());
+    }
+  }
+  out_ << std::flush;
+}
+
+void Supervisor::tend(milliseconds limit) {
+  auto until = Steady::now() + limit;
+  for (const auto& program : programs_) {
+    if (program->restart_at) until = std::min(until, *program->restart_at);
+  }
+  std::vector<pollfd> waits{{signals_, POLLIN, 0}};
+  for (const auto& program : programs_) {
+    if (program->child) waits.push_back({program->child->output(), POLLIN, 0});
+  }
+  const auto wait = std::chrono::ceil<milliseconds>(until - Steady::now());
+  poll(waits.data(), waits.size(), static_cast<int>(std::max<milliseconds::rep>(wait.count(), 0)));
+
+  signalfd_siginfo info{};
+  while (read(signals_, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo != SIGCHLD) stop_requested_ = true;
+  }
+  for (const auto& program : programs_) {
+    relay_output(*program);
+    reap(*program);
+    if (!stopping_ && program->restart_at && Steady::now() >= *program->restart_at) {
+      program->restart_at.reset();
+      if (!spawn(*program)) program->restart_at = Steady::now() + program->restarts.died({});
+    }
+  }
+}
+
+void Supervisor::relay_output(Program& program) {
+  if (!program.child) return;
+  for (const std::string& line : program.child->read_lines()) {
+    program.keep(line);
+    if (program.plan.echo || wants_attention(line)) {
+      fmt::print(out_, "{:<10} | {}\n", program.plan.name, line);
+    }
+  }
+  out_ << std::flush;
+}
+
+void Supervisor::reap(Program& program) {
+  if (!program.child) return;
+  const auto end = program.child->ended();
+  if (!end) return;
+  relay_output(program);
+  program.child.reset();
+  if (stopping_) return;
+  const auto ran = std::chrono::duration_cast<milliseconds>(Steady::now() - program.started);
+  const auto delay = program.restarts.died(ran);
+  program.restart_at = Steady::now() + delay;
+  program.keep(fmt::format("-- ended with {} after {}", *end, spoken(ran)));
+  fmt::print(out_, "\n{} ended with {} after {}; starting it again in {}. Its last lines:\n",
+             program.plan.name, *end, spoken(ran), spoken(delay));
+  last_lines(program);
+}
+
+void Supervisor::last_lines(const Program& program) const {
+  for (const std::string& line : program.lines) fmt::print(out_, "    {}\n", line);
+  out_ << std::flush;
+}
+
+void Supervisor::stop_all() {
+  stopping_ = true;
+  for (const auto& program : programs_) program->restart_at.reset();
+  const auto deadline = Steady::now() + options_.stop_limit;
+  for (const StopStage stage : {StopStage::First, StopStage::Second, StopStage::Last}) {
+    stop_stage(stage, deadline);
+  }
+}
+
+void Supervisor::stop_stage(StopStage stage, Steady::time_point deadline) {
+  const auto running = [&] {
+    return std::any_of(programs_.begin(), programs_.end(), [&](const auto& program) {
+      return program->plan.stop == stage && program->child;
+    });
+  };
+  for (const auto& program : programs_) {
+    if (program->plan.stop == stage && program->child) program->child->signal(SIGTERM);
+  }
+  while (running() && Steady::now() < deadline) tend(milliseconds{50});
+  for (const auto& program : programs_) {
+    if (program->plan.stop != stage || !program->child) continue;
+    fmt::print(out_, "{} did not stop in time and was killed\n", program->plan.name);
+    program->child.reset();
+  }
+}
+
+}  // namespace umbel
