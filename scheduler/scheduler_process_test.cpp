@@ -1,0 +1,285 @@
+// Whole schedulers over the embedded engine: as objects that share one store, and as processes that
+// are killed at random instants.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "umbel/broker_sqlite/sqlite_broker.hpp"
+#include "umbel/enqueue/enqueuer.hpp"
+#include "umbel/metrics/catalogue.hpp"
+#include "umbel/scheduler/scheduler.hpp"
+#include "umbel/store_sqlite/sqlite_store.hpp"
+#include "umbel/testing/eventually.hpp"
+#include "umbel/testing/temp_dir.hpp"
+
+namespace umbel {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::eventually;
+using ::testing::HasSubstr;
+using testing::TempDir;
+
+constexpr const char* kProgram = UMBEL_BIN_DIR "/umbel-scheduler";
+constexpr const char* kEntries = R"(schedules:
+  - {name: a, every: 1s, task: noop}
+  - {name: b, every: 1s, task: add, args: [1, 2]}
+  - {name: c, every: 2s, task: noop}
+)";
+const std::map<std::string, seconds> kIntervals{
+    {"a", seconds{1}}, {"b", seconds{1}}, {"c", seconds{2}}};
+
+// A process of ours, killed at the latest when the test ends.
+class Process {
+ public:
+  Process(std::vector<std::string> arguments, const std::string& output) {
+    arguments.insert(arguments.begin(), kProgram);
+    std::vector<char*> argv;
+    for (auto& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, output.c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
+    if (posix_spawn(&pid_, kProgram, &files, nullptr, argv.data(), environ) != 0) pid_ = -1;
+    posix_spawn_file_actions_destroy(&files);
+  }
+  ~Process() { end(SIGKILL); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  // Sends `signal` (0: none) and answers the wait status.
+  int end(int signal) {
+    int status = -1;
+    if (pid_ > 0) {
+      if (signal != 0) kill(pid_, signal);
+      waitpid(pid_, &status, 0);
+    }
+    pid_ = -1;
+    return status;
+  }
+  [[nodiscard]] bool running() const { return pid_ > 0; }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+std::string content(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream{path}.rdbuf();
+  return text.str();
+}
+
+class SchedulerProcessTest : public ::testing::Test {
+ protected:
+  SchedulerProcessTest() {
+    std::ofstream{file} << kEntries;
+    store = open_sqlite_store({.path = dir.file("s.db")}, clock, Log::none()).value();
+    broker = open_sqlite_broker({.path = dir.file("b.db")}, clock, Log::none()).value();
+  }
+
+  std::unique_ptr<Process> spawn() {
+    return std::make_unique<Process>(
+        std::vector<std::string>{"--schedule", file, "--store", "sqlite:" + dir.file("s.db"),
+                                 "--broker", "sqlite:" + dir.file("b.db"), "--metrics-port", "0"},
+        dir.file("log"));
+  }
+
+  std::vector<TickRecord> rows() { return store->ticks().recent(100'000).value(); }
+
+  std::size_t enqueued(const std::string& name) {
+    return static_cast<std::size_t>(std::ranges::count_if(rows(), [&](const TickRecord& row) {
+      return row.schedule == name && row.outcome == TickOutcome::Enqueued;
+    }));
+  }
+
+  // Every instant of every schedule from its first row to its last was enqueued once, or is part of
+  // a recorded miss; the broker holds the tasks of exactly the enqueued ones.
+  void expect_each_tick_once() {
+    std::set<std::string> accepted;
+    for (const auto& [name, interval] : kIntervals) {
+      std::set<WallTime> fired, covered;
+      for (const auto& row : rows()) {
+        if (row.schedule != name) continue;
+        if (row.outcome == TickOutcome::Enqueued) {
+          EXPECT_EQ(row.task, tick_task_id(name, row.due));
+          EXPECT_TRUE(fired.insert(row.due).second);
+          accepted.insert(row.task.str());
+          covered.insert(row.due);
+        }
+        for (std::uint64_t i = 0; i < row.missed; ++i) {
+          covered.insert(row.due - static_cast<std::int64_t>(i) * interval);
+        }
+      }
+      ASSERT_FALSE(fired.empty()) << name;
+      std::set<WallTime> expected;
+      for (auto at = *covered.begin(); at <= *covered.rbegin(); at += interval) expected.insert(at);
+      EXPECT_EQ(covered, expected) << name;
+    }
+    EXPECT_EQ(published(), accepted);
+  }
+
+  // What is in the queue, after what a killed process left in the outbox has been relayed.
+  std::set<std::string> published() {
+    Enqueuer enqueuer{*store, *broker, clock, Log::none(), "gen1@test"};
+    EXPECT_TRUE(eventually([&] {
+      const auto relayed = enqueuer.relay(milliseconds{0});
+      return relayed && *relayed == 0;
+    }));
+    std::set<std::string> ids;
+    const auto consumer = broker->consume(
+        {.queues = {QueueName{kDefaultQueue}}, .prefetch = 100'000, .consumer = "test"});
+    if (!consumer) return ids;
+    for (;;) {
+      const auto batch = (*consumer)->next(1'000, milliseconds{200}, {});
+      if (!batch || batch->empty()) return ids;
+      for (const auto& delivery : *batch) ids.insert(delivery.message.correlation_id);
+    }
+  }
+
+  TempDir dir;
+  SystemClock clock;
+  std::string file = dir.file("schedule.yaml");
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Broker> broker;
+};
+
+TEST_F(SchedulerProcessTest, two_in_one_process_on_one_store_enqueue_each_tick_once) {
+  struct Whole {
+    Whole(const std::string& folder, const Clock& clock, std::vector<ScheduleEntry> entries)
+        : store{open_sqlite_store({.path = folder + "/s.db"}, clock, Log::none()).value()},
+          broker{open_sqlite_broker({.path = folder + "/b.db"}, clock, Log::none()).value()},
+          enqueuer{*store, *broker, clock, Log::none(), "gen1@test"},
+          ticker{submit_through(enqueuer), store->ticks(), clock, metrics, Log::none()},
+          scheduler{ticker, Log::none()} {
+      ticker.replace(std::move(entries));
+    }
+    std::unique_ptr<Store> store;
+    std::unique_ptr<Broker> broker;
+    metrics::Metrics metrics{"test"};
+    Enqueuer enqueuer;
+    Ticker ticker;
+    Scheduler scheduler;
+  };
+  const auto entries = parse_schedule(kEntries, "s.yaml").value();
+  Whole one{dir.path().string(), clock, entries};
+  Whole two{dir.path().string(), clock, entries};
+  ASSERT_TRUE(one.scheduler.start());
+  ASSERT_TRUE(two.scheduler.start());
+  EXPECT_TRUE(eventually([&] { return enqueued("a") >= 3 && enqueued("c") >= 2; }));
+  one.scheduler.stop();
+  two.scheduler.stop();
+  expect_each_tick_once();
+  double counted = 0;
+  for (auto* node : {&one, &two}) {
+    for (const auto& entry : entries) {
+      counted += node->metrics.counter(metrics::kScheduleTicks, {entry.name, "enqueued"}).Value();
+    }
+  }
+  EXPECT_EQ(counted, static_cast<double>(enqueued("a") + enqueued("b") + enqueued("c")));
+}
+
+TEST_F(SchedulerProcessTest, two_processes_killed_at_random_instants_enqueue_each_tick_once) {
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random{seed};
+  std::array<std::unique_ptr<Process>, 2> nodes{spawn(), spawn()};
+  ASSERT_TRUE(eventually([&] { return !rows().empty(); }, seconds{30})) << content(dir.file("log"));
+  for (int i = 0; i < 20; ++i) {
+    // The instant of the kill is what is random here; nothing is waited for.
+    std::this_thread::sleep_for(milliseconds{std::uniform_int_distribution<int>{0, 700}(random)});
+    auto& node = nodes[std::uniform_int_distribution<std::size_t>{0, 1}(random)];
+    node->end(SIGKILL);
+    node = spawn();
+    ASSERT_TRUE(node->running());
+  }
+  const auto before = clock.wall();
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto all = rows();
+        return std::ranges::all_of(kIntervals, [&](const auto& schedule) {
+          return std::ranges::any_of(all, [&](const TickRecord& row) {
+            return row.schedule == schedule.first && row.due > before;
+          });
+        });
+      },
+      seconds{30}))
+      << content(dir.file("log"));
+  for (auto& node : nodes) EXPECT_EQ(node->end(SIGTERM), 0) << content(dir.file("log"));
+  expect_each_tick_once();
+}
+
+TEST_F(SchedulerProcessTest, one_alone_catches_up_after_it_was_killed) {
+  auto node = spawn();
+  ASSERT_TRUE(eventually([&] { return enqueued("a") > 0; }, seconds{30}))
+      << content(dir.file("log"));
+  node->end(SIGKILL);
+  const auto seen = rows().front().due;
+  // Down for three ticks: the passing of wall time is the event.
+  ASSERT_TRUE(eventually([&] { return clock.wall() > seen + milliseconds{3'500}; }));
+  node = spawn();
+  ASSERT_TRUE(eventually(
+      [&] {
+        return std::ranges::any_of(rows(), [](const TickRecord& row) {
+          return row.schedule == "a" && row.outcome == TickOutcome::Missed && row.missed >= 2;
+        });
+      },
+      seconds{30}))
+      << content(dir.file("log"));
+  ASSERT_TRUE(eventually([&] {
+    return std::ranges::all_of(kIntervals, [&](const auto& schedule) {
+      const auto latest = store->ticks().latest(schedule.first).value();
+      return latest && latest->outcome == TickOutcome::Enqueued && latest->due > seen + seconds{2};
+    });
+  }));
+  EXPECT_EQ(node->end(SIGTERM), 0);
+  expect_each_tick_once();
+}
+
+TEST_F(SchedulerProcessTest, a_bad_file_is_refused_with_line_and_reason) {
+  std::ofstream{file} << "schedules:\n  - {name: a, cron: \"61 * * * *\", task: noop}\n";
+  const auto refused = [&](std::vector<std::string> arguments) {
+    Process process{std::move(arguments), dir.file("out")};
+    const int status = process.end(0);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 2);
+  };
+  refused({"check", file});
+  EXPECT_THAT(content(dir.file("out")), HasSubstr(file + ":2: entry 'a': cron: "));
+  refused({"--schedule", file});
+  refused({"check", dir.file("none.yaml")});
+  EXPECT_THAT(content(dir.file("out")), HasSubstr("none.yaml cannot be read"));
+  refused({"check"});
+  refused({"czech", file});
+  EXPECT_THAT(content(dir.file("out")), HasSubstr("check FILE"));
+}
+
+TEST_F(SchedulerProcessTest, check_shows_the_next_five_runs) {
+  Process process{{"check", file}, dir.file("out")};
+  EXPECT_EQ(process.end(0), 0);
+  const auto text = content(dir.file("out"));
+  EXPECT_THAT(text, HasSubstr("b: every 1s, task add args [1, 2] kwargs {}\n  2"));
+  EXPECT_EQ(std::ranges::count(text, '\n'), 3 * 6);
+}
+
+}  // namespace
+}  // namespace umbel
