@@ -22,7 +22,8 @@ std::unique_ptr<Connection> Readers::borrow() {
       return connection;
     }
   }
-  auto database = std::make_unique<SQLite::Database>(path_, SQLite::OPEN_READWRITE, kBusyMillis);
+  auto database = std::make_unique<SQLite::Database>(
+      path_, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, kBusyMillis);
   database->exec("PRAGMA query_only = 1");
   return std::make_unique<Connection>(std::move(database));
 }

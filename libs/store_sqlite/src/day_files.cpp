@@ -41,22 +41,17 @@ Error folder_fault(const std::string& folder, const std::error_code& why) {
 // Opening a file to read makes nothing, so it may find one that the writer is still setting up.
 Result<void> check_is_history(const std::string& path) {
   try {
-    const SQLite::Database database{path, SQLite::OPEN_READWRITE, 1000};
-    SQLite::Statement id{database, "PRAGMA application_id"};
-    SQLite::Statement version{database, "PRAGMA user_version"};
-    (void)id.executeStep();
-    (void)version.executeStep();
+    SQLite::Database database{path, SQLite::OPEN_READWRITE, 1000};
+    const SQLite::Transaction one_moment{database};
+    const int owner = database.execAndGet("PRAGMA application_id").getInt();
+    const int version = database.execAndGet("PRAGMA user_version").getInt();
     const auto newest = static_cast<int>(history_migrations().size());
-    if (id.getColumn(0).getInt() == 0 && version.getColumn(0).getInt() == 0) {
-      return not_found(fmt::format("{} is being made", path));
-    }
-    if (id.getColumn(0).getInt() != kHistoryApplicationId) {
-      return invalid(fmt::format("{} is no history file", path));
-    }
-    if (version.getColumn(0).getInt() != newest) {
+    if (owner == 0 && version == 0) return not_found(fmt::format("{} is being made", path));
+    if (owner != kHistoryApplicationId) return invalid(fmt::format("{} is no history file", path));
+    if (version != newest) {
       return invalid(
           fmt::format("{} has version {} of the history's tables; this program reads version {}",
-                      path, version.getColumn(0).getInt(), newest));
+                      path, version, newest));
     }
     return {};
   } catch (const SQLite::Exception& failure) {
@@ -91,6 +86,8 @@ DayFile::DayFile(Day file_day, std::string file_path, ino_t file_inode)
       readers{path, kIdleReadersPerDay} {}
 
 std::string DayFiles::path_of(Day day) const { return folder_ + "/" + text_of(day) + ".db"; }
+
+bool DayFiles::exists(Day day) const { return inode_of(path_of(day)).has_value(); }
 
 Result<std::vector<Day>> DayFiles::list() const {
   std::vector<Day> days;

@@ -72,8 +72,9 @@ class SqliteHistory final : public History {
   [[nodiscard]] Result<std::size_t> forget(WallTime before) override;
 
  private:
-  // Calls `look(Connection&, Day)` for each of `days` in their order until it answers true. A file
-  // that is gone, or that cannot be read, is passed over: one bad day must not hide the others.
+  // Calls `look(Connection&, Day)` for each of `all` in their order until it answers true. A file
+  // that is gone is passed over, and so is one that is damaged or not ours: one bad day must not
+  // hide the others.
   template <class Look>
   Result<void> look_through(const std::vector<Day>& all, const Look& look);
   Result<std::optional<Day>> day_of(const TaskId& id, const std::vector<Day>& all);
@@ -107,7 +108,10 @@ Result<void> SqliteHistory::look_through(const std::vector<Day>& all, const Look
       enough = file.error();
     }
     if (enough && *enough) return {};
-    if (enough || enough.error().code == Errc::NotFound) continue;
+    if (enough || !files_.exists(day)) continue;
+    const auto code = enough.error().code;
+    if (code == Errc::NotFound) continue;
+    if (code != Errc::Invalid) return enough.error();
     const std::scoped_lock lock{told_mutex_};
     if (told_.insert(day).second) {
       log_.error("a day of the history cannot be read",

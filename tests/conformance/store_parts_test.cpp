@@ -1,0 +1,273 @@
+// The small parts of a store, whatever the engine: ticks, submissions, catalogue, leases, shared
+// values, ping.
+#include <limits>
+
+#include "store_under_test.hpp"
+
+namespace umbel::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class TickLedgerConformance : public StoreConformance {
+ protected:
+  Result<std::vector<std::optional<OutboxId>>> take(const std::string& schedule, WallTime due,
+                                                    const std::string& task) {
+    auto acceptance = accepting({a_task(task)}, clock.wall());
+    acceptance.tick = Tick{.schedule = schedule, .due = due};
+    return store->outbox().accept(acceptance);
+  }
+};
+
+TEST_P(TickLedgerConformance, AScheduleIsFirstSeenOnce) {
+  const auto first = store->ticks().first_seen("hourly", clock.wall());
+  const auto later = store->ticks().first_seen("hourly", clock.wall() + seconds{60});
+
+  EXPECT_EQ(first.value(), clock.wall());
+  EXPECT_EQ(later.value(), clock.wall());
+}
+
+TEST_P(TickLedgerConformance, TheLatestTickIsTheNewestOfAnyOutcome) {
+  const auto start = clock.wall();
+  EXPECT_FALSE(store->ticks().latest("hourly")->has_value());
+  ASSERT_TRUE(take("hourly", start + seconds{10}, "t1"));
+
+  const auto enqueued = store->ticks().latest("hourly");
+  ASSERT_TRUE(store->ticks().record_missed("hourly", start + seconds{40}, 3, clock.wall()).value());
+  const auto missed = store->ticks().latest("hourly");
+
+  ASSERT_TRUE(enqueued->has_value());
+  EXPECT_EQ((*enqueued)->schedule, "hourly");
+  EXPECT_EQ((*enqueued)->outcome, TickOutcome::Enqueued);
+  EXPECT_EQ((*enqueued)->due, start + seconds{10});
+  EXPECT_EQ((*enqueued)->task, TaskId{"t1"});
+  EXPECT_EQ((*enqueued)->recorded, clock.wall());
+  ASSERT_TRUE(missed->has_value());
+  EXPECT_EQ((*missed)->outcome, TickOutcome::Missed);
+  EXPECT_EQ((*missed)->missed, 3U);
+  EXPECT_TRUE((*missed)->task.empty());
+}
+
+TEST_P(TickLedgerConformance, MissedTicksAreRecordedOnce) {
+  const auto due = clock.wall();
+  ASSERT_TRUE(take("hourly", due, "t1"));
+
+  EXPECT_FALSE(store->ticks().record_missed("hourly", due, 1, clock.wall()).value())
+      << "it was enqueued";
+  EXPECT_TRUE(store->ticks().record_missed("hourly", due + seconds{1}, 1, clock.wall()).value());
+  EXPECT_FALSE(store->ticks().record_missed("hourly", due + seconds{1}, 1, clock.wall()).value());
+  EXPECT_EQ(take("hourly", due + seconds{1}, "t2").error().code, Errc::Conflict)
+      << "a missed tick is taken too";
+}
+
+TEST_P(TickLedgerConformance, RecentTicksComeNewestFirst) {
+  const auto start = clock.wall();
+  ASSERT_TRUE(take("a", start + seconds{1}, "t1"));
+  ASSERT_TRUE(take("b", start + seconds{3}, "t3"));
+  ASSERT_TRUE(take("a", start + seconds{2}, "t2"));
+
+  const auto recent = store->ticks().recent(2);
+
+  ASSERT_EQ(recent->size(), 2U);
+  EXPECT_EQ((*recent)[0].task, TaskId{"t3"});
+  EXPECT_EQ((*recent)[1].task, TaskId{"t2"});
+}
+
+class SubmissionStoreConformance : public StoreConformance {
+ protected:
+  Submission a_submission(const std::string& fullname) {
+    Submission s;
+    s.fullname = fullname;
+    s.subreddit = "cpp";
+    s.author = "[deleted]";
+    s.title = "Schöne Grüße 🌼";
+    s.selftext = "text";
+    s.url = "https://example.org/";
+    s.permalink = "/r/cpp/comments/a/";
+    s.domain = "example.org";
+    s.score = -3;
+    s.num_comments = 12;
+    s.upvote_ratio = 0.75;
+    s.created = clock.wall() - seconds{60};
+    s.edited = clock.wall() - seconds{30};
+    s.is_self = s.locked = true;
+    s.link_flair_text = "";
+    s.thumbnail = "self";
+    s.source = "api";
+    s.simulated = true;
+    s.fetched = clock.wall();
+    return s;
+  }
+  void upsert(const Submission& s) {
+    ASSERT_TRUE(store->submissions().upsert(std::span{&s, 1}).has_value());
+  }
+};
+
+TEST_P(SubmissionStoreConformance, EveryFieldComesBack) {
+  const auto full = a_submission("t3_full");
+  auto sparse = a_submission("t3_sparse");
+  sparse.upvote_ratio.reset();
+  sparse.edited.reset();
+  sparse.link_flair_text.reset();
+  sparse.thumbnail.reset();
+  sparse.is_self = sparse.locked = sparse.simulated = false;
+  sparse.over_18 = sparse.stickied = true;
+  ASSERT_TRUE(store->submissions().upsert(std::vector{full, sparse}).has_value());
+
+  EXPECT_EQ(store->submissions().find("t3_full").value(), full);
+  EXPECT_EQ(store->submissions().find("t3_sparse").value(), sparse);
+  EXPECT_EQ(store->submissions().find("t3_none").error().code, Errc::NotFound);
+}
+
+TEST_P(SubmissionStoreConformance, ALaterFetchReplacesAnEarlierOneButNotTheReverse) {
+  auto first = a_submission("t3_a");
+  auto second = first;
+  second.score = 50;
+  second.fetched += seconds{10};
+  upsert(first);
+
+  upsert(second);
+  upsert(first);
+
+  EXPECT_EQ(store->submissions().find("t3_a").value(), second);
+  EXPECT_EQ(store->submissions().count().value(), 1U);
+}
+
+TEST_P(SubmissionStoreConformance, TheLatestComeNewestByFetchFirst) {
+  for (const auto* name : {"t3_a", "t3_b", "t3_c"}) {
+    clock.advance(seconds{1});
+    upsert(a_submission(name));
+  }
+
+  const auto latest = store->submissions().latest(2);
+
+  ASSERT_EQ(latest->size(), 2U);
+  EXPECT_EQ((*latest)[0].fullname, "t3_c");
+  EXPECT_EQ((*latest)[1].fullname, "t3_b");
+  EXPECT_EQ(store->submissions().count().value(), 3U);
+}
+
+class TaskCatalogueConformance : public StoreConformance {};
+
+TEST_P(TaskCatalogueConformance, AnEntryComesBackAndIsReplacedWhole) {
+  CatalogueEntry entry{.name = "demo.add",
+                       .queue = QueueName{"demo"},
+                       .parameters = {{"x", "integer", true, ""}, {"y", "number", false, "1.5"}},
+                       .max_retries = 3,
+                       .soft_time_limit = 2.5,
+                       .ignore_result = true,
+                       .description = "adds"};
+  ASSERT_TRUE(store->catalogue().upsert(std::span{&entry, 1}, clock.wall()).has_value());
+  EXPECT_EQ(store->catalogue().find("demo.add").value(), entry);
+
+  entry.parameters = {{"z", "any", true, ""}};
+  entry.soft_time_limit.reset();
+  entry.ignore_result = false;
+  ASSERT_TRUE(store->catalogue().upsert(std::span{&entry, 1}, clock.wall()).has_value());
+
+  EXPECT_EQ(store->catalogue().find("demo.add").value(), entry);
+  EXPECT_EQ(store->catalogue().find("demo.sub").error().code, Errc::NotFound);
+}
+
+TEST_P(TaskCatalogueConformance, AllEntriesComeByName) {
+  std::vector<CatalogueEntry> entries(2);
+  entries[0].name = "b";
+  entries[0].parameters = {{"x", "integer", true, ""}};
+  entries[1].name = "a";
+  ASSERT_TRUE(store->catalogue().upsert(entries, clock.wall()).has_value());
+
+  const auto all = store->catalogue().all();
+
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_EQ((*all)[0], entries[1]);
+  EXPECT_EQ((*all)[1], entries[0]);
+}
+
+class LeasesConformance : public StoreConformance {};
+
+TEST_P(LeasesConformance, ALeaseHasOneOwnerUntilItRunsOut) {
+  auto& leases = store->leases();
+  const auto now = clock.wall();
+
+  EXPECT_TRUE(leases.acquire("writer", "a", milliseconds{1000}, now).value());
+  EXPECT_FALSE(leases.acquire("writer", "b", milliseconds{1000}, now).value());
+  EXPECT_TRUE(leases.acquire("other", "b", milliseconds{1000}, now).value());
+  EXPECT_TRUE(leases.acquire("writer", "a", milliseconds{1000}, now + milliseconds{900}).value());
+  EXPECT_FALSE(leases.acquire("writer", "b", milliseconds{1000}, now + milliseconds{1500}).value());
+  EXPECT_TRUE(leases.acquire("writer", "b", milliseconds{1000}, now + milliseconds{1900}).value());
+  EXPECT_FALSE(leases.acquire("writer", "a", milliseconds{1000}, now + milliseconds{1950}).value());
+}
+
+TEST_P(LeasesConformance, OnlyTheOwnerReleases) {
+  auto& leases = store->leases();
+  ASSERT_TRUE(leases.acquire("writer", "a", milliseconds{1000}, clock.wall()).value());
+
+  ASSERT_TRUE(leases.release("writer", "b").has_value());
+  EXPECT_FALSE(leases.acquire("writer", "b", milliseconds{1000}, clock.wall()).value());
+  ASSERT_TRUE(leases.release("writer", "a").has_value());
+  EXPECT_TRUE(leases.acquire("writer", "b", milliseconds{1000}, clock.wall()).value());
+}
+
+class SharedValuesConformance : public StoreConformance {};
+
+TEST_P(SharedValuesConformance, AValueIsThereUntilItExpires) {
+  auto& shared = store->shared();
+  const std::string bytes{"\0token\xff", 7};
+  const auto expires = clock.wall() + seconds{10};
+  ASSERT_TRUE(shared.put("token", bytes, expires).has_value());
+
+  EXPECT_EQ(shared.get("token", clock.wall()).value(), bytes);
+  EXPECT_EQ(shared.get("token", expires - milliseconds{1}).value(), bytes);
+  EXPECT_FALSE(shared.get("token", expires)->has_value());
+  EXPECT_FALSE(shared.get("other", clock.wall())->has_value());
+  ASSERT_TRUE(shared.put("token", "", expires + seconds{10}).has_value());
+  EXPECT_EQ(shared.get("token", expires).value(), "");
+}
+
+TEST_P(SharedValuesConformance, AddingStartsAtTheInitialValueAndAgainAfterExpiry) {
+  auto& shared = store->shared();
+  const auto now = clock.wall();
+  const auto expires = now + seconds{10};
+
+  EXPECT_EQ(shared.add("budget", -1, 100, expires, now).value(), 99);
+  EXPECT_EQ(shared.add("budget", -2, 100, expires + seconds{99}, now).value(), 97)
+      << "the expiry is set by the first";
+  EXPECT_EQ(shared.get("budget", now).value(), "97");
+  EXPECT_EQ(shared.add("budget", -1, 50, expires + seconds{10}, expires).value(), 49);
+}
+
+TEST_P(SharedValuesConformance, AddingToWhatIsNoIntegerOrPastItsRangeIsInvalid) {
+  auto& shared = store->shared();
+  const auto expires = clock.wall() + seconds{10};
+  ASSERT_TRUE(shared.put("token", "secret", expires).has_value());
+  ASSERT_TRUE(shared.put("full", std::to_string(std::numeric_limits<std::int64_t>::max()), expires)
+                  .has_value());
+
+  const auto text = shared.add("token", 1, 0, expires, clock.wall());
+  const auto full = shared.add("full", 1, 0, expires, clock.wall());
+
+  ASSERT_TRUE(text.has_error());
+  EXPECT_EQ(text.error().code, Errc::Invalid);
+  EXPECT_EQ(text.error().what.find("secret"), std::string::npos) << "values may be secrets";
+  ASSERT_TRUE(full.has_error());
+  EXPECT_EQ(full.error().code, Errc::Invalid);
+}
+
+class PingConformance : public StoreConformance {};
+
+TEST_P(PingConformance, AStoreThatIsThereAnswers) {
+  const auto answer = store->ping();
+
+  EXPECT_TRUE(answer.has_value()) << answer.error().what;
+}
+
+UMBEL_INSTANTIATE_STORE_SUITE(TickLedgerConformance);
+UMBEL_INSTANTIATE_STORE_SUITE(SubmissionStoreConformance);
+UMBEL_INSTANTIATE_STORE_SUITE(TaskCatalogueConformance);
+UMBEL_INSTANTIATE_STORE_SUITE(LeasesConformance);
+UMBEL_INSTANTIATE_STORE_SUITE(SharedValuesConformance);
+UMBEL_INSTANTIATE_STORE_SUITE(PingConformance);
+
+}  // namespace
+}  // namespace umbel::testing
