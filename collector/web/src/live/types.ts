@@ -1,0 +1,147 @@
+// The live stream as docs/api.md describes it: what the collector sends, section by section.
+//
+// Times are Unix seconds. A field that may be missing on the wire is optional here, so that an
+// older or newer collector shows as a blank and not as an exception.
+
+export type TruthLevel = 'ok' | 'warn' | 'bad' | 'unknown';
+
+export interface Truth {
+  level: TruthLevel;
+  text: string;
+  link?: string | null;
+}
+
+export type DataSource = 'simulated' | 'reddit' | 'none';
+
+export interface Totals {
+  succeeded: number;
+  failed: number;
+  retried: number;
+  received: number;
+  running: number;
+  waiting: number;
+  started_at: number | null;
+}
+
+export interface Monitor {
+  lag_seconds: number | null;
+  events_per_second: number | null;
+  missed_events: number;
+  cut_batches: number;
+  history_error: string | null;
+  version: string;
+}
+
+export interface Worker {
+  name: string;
+  status: 'online' | 'lost' | 'left';
+  active: number;
+  slots: number;
+  processed: number;
+  loadavg?: number[] | null;
+  queues?: string[];
+  last_seen: number | null;
+  sw?: string | null;
+}
+
+export interface Queue {
+  name: string;
+  ready: number;
+  delayed: number;
+  unacked: number;
+  consumers: number;
+  oldest_age: number | null;
+  in_rate: number | null;
+  out_rate: number | null;
+}
+
+export interface Task {
+  id: string;
+  name: string | null;
+  state: string;
+  args?: unknown;
+  kwargs?: unknown;
+  worker?: string | null;
+  queue?: string | null;
+  received?: number | null;
+  started?: number | null;
+  finished?: number | null;
+  runtime?: number | null;
+  result?: unknown;
+  exception?: string | null;
+  retries?: number | null;
+}
+
+export interface Submission {
+  fullname: string;
+  subreddit: string;
+  title: string;
+  author: string | null;
+  score: number | null;
+  num_comments: number | null;
+  permalink: string | null;
+  created: number | null;
+  fetched: number | null;
+  source?: string | null;
+  simulated: boolean;
+}
+
+export const SERIES_NAMES = [
+  'succeeded',
+  'failed',
+  'retried',
+  'received',
+  'running',
+  'ready',
+] as const;
+export type SeriesName = (typeof SERIES_NAMES)[number];
+export type Values = (number | null)[];
+
+/** One value a second, oldest first; null where the monitor saw nothing. */
+export interface Series {
+  step: number;
+  from: number;
+  points: Record<SeriesName, Values>;
+}
+
+export type Point = { t: number } & Partial<Record<SeriesName, number | null>>;
+
+export interface ScheduleEntry {
+  name: string;
+  last_due: number | null;
+  last_task: string | null;
+  last_outcome: string | null;
+  missed: number;
+}
+
+export interface Sections {
+  truth: Truth;
+  data_source: DataSource;
+  totals: Totals;
+  monitor: Monitor;
+  workers: Worker[];
+  queues: Queue[];
+  tasks: Task[];
+  submissions: Submission[];
+  series: Series;
+  schedule: ScheduleEntry[];
+}
+
+export type Snapshot = { type: 'snapshot'; epoch: string; seq: number; now: number } & Sections;
+
+export interface Resumed {
+  type: 'resumed';
+  epoch: string;
+  seq: number;
+}
+
+export type Change = {
+  type: 'change';
+  seq: number;
+  now: number;
+  workers_gone?: string[];
+  queues_gone?: string[];
+  point?: Point;
+} & Partial<Sections>;
+
+export type Message = Snapshot | Resumed | Change | { type: 'pong' };

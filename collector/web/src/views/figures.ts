@@ -1,0 +1,161 @@
+// The figures of the tiles, computed from a state; pure.
+import { binned, lastSum } from '../charts/bins';
+import { count, exact, NONE, percent, plural, rate } from '../format/count';
+import { duration, exactDuration } from '../format/duration';
+import type { LiveState } from '../live/reducer';
+import type { Values } from '../live/types';
+
+export interface Figure {
+  id: string;
+  label: string;
+  value: string;
+  unit: string;
+  exact: string;
+  note: string;
+  /** Name of the colour token of the sparkline. */
+  colour: string;
+  values: Values;
+}
+
+const SPARK_BINS = 60;
+const LEAST_BINS = 4;
+const MINUTE = 60;
+/** Fewer seen seconds than this are no basis for a rate per minute. */
+const LEAST_SEEN = 3;
+
+export function figures(state: LiveState, range: number): Figure[] {
+  const { points, from, step } = state.series;
+  const spark = (values: Values): Values =>
+    binned(from, step, [values], range, range / SPARK_BINS).values[0] ?? [];
+
+  const done = added(points.succeeded, points.failed);
+  const minute = lastSum(done, MINUTE);
+  const perMinute = minute.seen < LEAST_SEEN ? null : (minute.sum / minute.seen) * MINUTE;
+  const whole = lastSum(done, range);
+  const usual = whole.seen < 2 * MINUTE ? null : (whole.sum / whole.seen) * MINUTE;
+
+  const failed = lastSum(points.failed, MINUTE).sum;
+  const share = minute.sum === 0 ? null : failed / minute.sum;
+
+  const slots = state.workers
+    .filter((worker) => worker.status === 'online')
+    .reduce((sum, worker) => sum + worker.slots, 0);
+
+  const before = points.ready[points.ready.length - 1 - MINUTE] ?? null;
+  const ready = points.ready[points.ready.length - 1] ?? null;
+
+  const eldest = state.queues
+    .filter((queue) => queue.oldest_age !== null)
+    .sort((a, b) => (b.oldest_age ?? 0) - (a.oldest_age ?? 0))[0];
+  const [age, ageUnit] = split(eldest ? duration(eldest.oldest_age) : NONE);
+  const [lag, lagUnit] = split(duration(state.monitor.lag_seconds));
+
+  return [
+    {
+      id: 'finished',
+      label: 'Finished',
+      ...scaled(perMinute === null ? NONE : count(perMinute), '/min'),
+      exact: `${exact(perMinute)} per minute over the last minute`,
+      note: comparedWith(perMinute, usual, range),
+      colour: 'ink-3',
+      values: spark(done),
+    },
+    {
+      id: 'failing',
+      label: 'Failing',
+      ...scaled(percent(share), ''),
+      exact: share === null ? 'nothing finished in the last minute' : `${exact(share * 100)} % of the last minute`,
+      note: minute.sum === 0 ? 'nothing finished in 1 min' : `${count(failed)} of ${count(minute.sum)} in 1 min`,
+      colour: failed > 0 ? 'failed' : 'ink-3',
+      values: shares(spark(points.failed), spark(done)),
+    },
+    {
+      id: 'running-now',
+      label: 'Running',
+      ...scaled(count(state.totals.running), ''),
+      exact: exact(state.totals.running),
+      note: slots > 0 ? `of ${plural(slots, 'slot')}` : 'no worker online',
+      colour: 'running',
+      values: spark(points.running),
+    },
+    {
+      id: 'waiting-now',
+      label: 'Waiting',
+      ...scaled(count(state.totals.waiting), ''),
+      exact: exact(state.totals.waiting),
+      note: moved(ready, before),
+      colour: 'waiting',
+      values: spark(points.ready),
+    },
+    {
+      id: 'oldest',
+      label: 'Oldest wait',
+      value: age,
+      unit: ageUnit,
+      exact: eldest ? exactDuration(eldest.oldest_age) : 'nothing waits',
+      note: eldest ? `in ${eldest.name}` : 'nothing waits',
+      colour: 'waiting',
+      values: begun(spark(state.observed.oldest)),
+    },
+    {
+      id: 'behind',
+      label: 'Monitor behind by',
+      value: lag,
+      unit: lagUnit,
+      exact: exactDuration(state.monitor.lag_seconds),
+      note: `${rate(state.monitor.events_per_second)} events/s`,
+      colour: 'ink-3',
+      values: begun(spark(state.observed.lag)),
+    },
+  ];
+}
+
+function added(a: Values, b: Values): Values {
+  return a.map((value, index) => {
+    const other = b[index] ?? null;
+    return value === null && other === null ? null : (value ?? 0) + (other ?? 0);
+  });
+}
+
+/** What only the page observes starts with the page; a sliver of a line says nothing yet. */
+function begun(values: Values): Values {
+  return values.filter((value) => value !== null).length < LEAST_BINS ? [] : values;
+}
+
+function shares(parts: Values, wholes: Values): Values {
+  return parts.map((part, index) => {
+    const whole = wholes[index] ?? null;
+    if (part === null || whole === null) return null;
+    return whole === 0 ? 0 : part / whole;
+  });
+}
+
+/** `12.4 k` as figure and small unit: the letter belongs to the unit's size. */
+function scaled(text: string, unit: string): { value: string; unit: string } {
+  const [value, letter] = split(text);
+  return { value, unit: letter === '' ? unit : `${letter}${unit}` };
+}
+
+/** Splits `3 min 12 s` after its first figure when one unit follows, else keeps the words whole. */
+function split(text: string): [string, string] {
+  const parts = text.split(' ');
+  if (parts[0] === '<' || parts[0] === '>') return [`${parts[0]} ${parts[1] ?? ''}`, parts.slice(2).join(' ')];
+  return [parts[0] ?? text, parts.slice(1).join(' ')];
+}
+
+function comparedWith(now: number | null, usual: number | null, range: number): string {
+  if (now === null) return 'not observed';
+  if (usual === null || range <= MINUTE) return 'over the last minute';
+  if (usual === 0) return now === 0 ? 'as before' : 'none before';
+  const change = now / usual - 1;
+  const span = `${range / MINUTE} min`;
+  if (Math.abs(change) < 0.02) return `as over ${span}`;
+  return `${change > 0 ? '↑' : '↓'} ${percent(Math.abs(change))} on ${span}`;
+}
+
+function moved(now: number | null, before: number | null): string {
+  if (now === null || before === null) return 'ready in queues';
+  const change = now - before;
+  if (change === 0) return 'same as 1 min ago';
+  return `${change > 0 ? '+' : '−'}${count(Math.abs(change))} in 1 min`;
+}

@@ -1,0 +1,24 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+
+// The collector serves the page under a policy without inline code, inline style or data: fonts,
+// hence no inlined assets and no preload polyfill (an inline script).
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    target: 'es2022',
+    assetsDir: 'assets',
+    assetsInlineLimit: 0,
+    modulePreload: false,
+    reportCompressedSize: true,
+  },
+  server: {
+    port: 5173,
+    proxy: {
+      '/api': { target: process.env.UMBEL_COLLECTOR ?? 'http://127.0.0.1:5555', ws: true },
+      '/task': { target: process.env.UMBEL_COLLECTOR ?? 'http://127.0.0.1:5555' },
+    },
+  },
+});
