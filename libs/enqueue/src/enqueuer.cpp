@@ -1,0 +1,214 @@
+#include "umbel/enqueue/enqueuer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "arguments.hpp"
+#include "umbel/celery/task_message.hpp"
+
+namespace umbel {
+namespace {
+
+constexpr std::size_t kRelayBatch = 500;
+constexpr std::size_t kLongestId = 255;
+constexpr int kHighestPriority = 255;
+
+Result<void> check_envelope(const TaskRequest& request) {
+  if (request.name.empty()) return invalid("a task without a name");
+  const auto refused = [&](const std::string& why) {
+    return invalid(fmt::format("task `{}`: {}", request.name, why));
+  };
+  if (request.id && (request.id->empty() || request.id->str().size() > kLongestId)) {
+    return refused(
+        fmt::format("an id of {} bytes; it has 1 to {}", request.id->str().size(), kLongestId));
+  }
+  if (request.queue && request.queue->empty()) return refused("a queue without a name");
+  if (request.priority < 0 || request.priority > kHighestPriority) {
+    return refused(
+        fmt::format("priority {}; it lies between 0 and {}", request.priority, kHighestPriority));
+  }
+  return {};
+}
+
+celery::TaskMessage message_for(const TaskRequest& request, const TaskId& id,
+                                enqueue::Arguments arguments,
+                                const std::optional<CatalogueEntry>& entry,
+                                const std::string& origin) {
+  celery::TaskMessage message;
+  message.task = request.name;
+  message.id = id;
+  message.args = std::move(arguments.args);
+  message.kwargs = std::move(arguments.kwargs);
+  message.eta = request.eta;
+  message.expires = request.expires;
+  message.root_id = request.root.empty() ? id.str() : request.root.str();
+  message.parent_id = request.parent.str();
+  message.origin = origin;
+  message.priority = request.priority;
+  if (entry) {
+    message.ignore_result = entry->ignore_result;
+    message.soft_time_limit = entry->soft_time_limit;
+  }
+  return message;
+}
+
+// The catalogue as one call needs it: each name is looked up once.
+class Lookup {
+ public:
+  explicit Lookup(TaskCatalogue& catalogue) : catalogue_{catalogue} {}
+
+  // Nothing: nobody has registered a task of this name.
+  Result<std::optional<CatalogueEntry>> find(const std::string& name) {
+    if (const auto known = entries_.find(name); known != entries_.end()) return known->second;
+    auto found = catalogue_.find(name);
+    if (!found && found.error().code != Errc::NotFound) return found.error();
+    auto entry = found ? std::optional{std::move(*found)} : std::nullopt;
+    return entries_.emplace(name, std::move(entry)).first->second;
+  }
+
+ private:
+  TaskCatalogue& catalogue_;
+  std::unordered_map<std::string, std::optional<CatalogueEntry>> entries_;
+};
+
+Result<AcceptedTask> prepare(const TaskRequest& request, Lookup& catalogue,
+                             const std::string& origin) {
+  if (auto fine = check_envelope(request); !fine) return fine.error();
+  auto arguments = enqueue::read_arguments(request.name, request.args, request.kwargs);
+  if (!arguments) return arguments.error();
+  const auto entry = catalogue.find(request.name);
+  if (!entry) return entry.error();
+  if (*entry) {
+    if (auto fine = enqueue::check_arguments(**entry, *arguments); !fine) return fine.error();
+  }
+  AcceptedTask task;
+  task.id = request.id ? *request.id : new_task_id();
+  task.name = request.name;
+  task.queue = request.queue.value_or(*entry ? (*entry)->queue : QueueName{kDefaultQueue});
+  task.message =
+      celery::encode_task(message_for(request, task.id, std::move(*arguments), *entry, origin));
+  task.not_before = request.eta;
+  return task;
+}
+
+OutgoingMessage outgoing(const OutboxRow& row) { return {row.queue, row.message, row.not_before}; }
+
+}  // namespace
+
+Enqueuer::Enqueuer(Store& store, Broker& broker, const Clock& clock, Log log, std::string origin)
+    : store_{store},
+      broker_{broker},
+      clock_{clock},
+      log_{std::move(log)},
+      origin_{std::move(origin)} {}
+
+Result<std::vector<AcceptedHandle>> Enqueuer::submit(std::span<const TaskRequest> requests,
+                                                     const Together& together) {
+  Acceptance acceptance;
+  acceptance.tick = together.tick;
+  acceptance.sightings = together.sightings;
+  acceptance.watermark = together.watermark;
+  acceptance.at = clock_.wall();
+  acceptance.tasks.reserve(requests.size());
+  Lookup catalogue{store_.catalogue()};
+  for (const auto& request : requests) {
+    auto task = prepare(request, catalogue, origin_);
+    if (!task && requests.size() > 1) {
+      return Error{task.error().code,
+                   fmt::format("request {} of {}: {}", acceptance.tasks.size() + 1, requests.size(),
+                               task.error().what)};
+    }
+    if (!task) return task.error();
+    acceptance.tasks.push_back(std::move(*task));
+  }
+
+  const auto accepted = store_.outbox().accept(acceptance);
+  if (!accepted) return accepted.error();
+
+  std::vector<AcceptedHandle> handles;
+  std::vector<OutboxRow> fresh;
+  handles.reserve(requests.size());
+  for (std::size_t i = 0; i < acceptance.tasks.size(); ++i) {
+    auto& task = acceptance.tasks[i];
+    const auto& row = (*accepted)[i];
+    handles.push_back({task.id, task.name, task.queue, row.has_value()});
+    if (!row) continue;
+    fresh.push_back({*row, task.id, task.queue, std::move(task.message), task.not_before});
+  }
+  publish_rows(fresh);
+  return handles;
+}
+
+void Enqueuer::publish_rows(std::span<const OutboxRow> rows) {
+  (void)carry(rows);  // logged there; the rows are still in the outbox, and the relay takes them
+}
+
+Result<std::size_t> Enqueuer::relay(std::chrono::milliseconds older_than) {
+  const auto before = clock_.wall() - older_than;
+  std::size_t published = 0;
+  for (;;) {
+    const auto rows = store_.outbox().unpublished(before, kRelayBatch);
+    if (!rows) return rows.error();
+    if (auto carried = carry(*rows); !carried) return carried.error();
+    published += rows->size();
+    if (rows->size() < kRelayBatch) return published;
+  }
+}
+
+Result<void> Enqueuer::carry(std::span<const OutboxRow> rows) {
+  if (rows.empty()) return {};
+  std::vector<OutgoingMessage> messages;
+  std::vector<OutboxId> ids;
+  for (const auto& row : rows) {
+    messages.push_back(outgoing(row));
+    ids.push_back(row.id);
+  }
+  auto published = publish(messages);
+  if (!published && published.error().code == Errc::Invalid && rows.size() > 1) {
+    // One message that the broker refuses must not keep the others.
+    ids.clear();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto alone = publish(std::span{messages}.subspan(i, 1));
+      if (alone) ids.push_back(rows[i].id);
+      if (!alone && alone.error().code == Errc::Invalid) note_refused(rows[i], alone.error());
+    }
+  } else if (!published) {
+    if (published.error().code == Errc::Invalid) note_refused(rows.front(), published.error());
+    return published;
+  }
+  auto cleared = store_.outbox().clear(ids);
+  if (!cleared) {
+    log_.warn("published tasks could not be cleared from the outbox and will be published again",
+              {{"tasks", ids.size()}, {"error", cleared.error().what}});
+    return cleared;
+  }
+  return published;
+}
+
+Result<void> Enqueuer::publish(std::span<const OutgoingMessage> messages) {
+  auto published = broker_.publish(messages);
+  const bool failed = published.has_error();
+  if (failed && published.error().code == Errc::Invalid) return published;  // no outage
+  if (publishing_fails_.exchange(failed) == failed) return published;
+  if (failed) {
+    log_.warn("accepted tasks wait in the outbox: the broker did not take them",
+              {{"tasks", messages.size()}, {"error", published.error().what}});
+  } else {
+    log_.info("the broker takes tasks again");
+  }
+  return published;
+}
+
+void Enqueuer::note_refused(const OutboxRow& row, const Error& why) {
+  // The relay comes by every second, and rows are numbered in the order of their coming.
+  auto last = last_refused_.load();
+  do {
+    if (row.id <= last) return;
+  } while (!last_refused_.compare_exchange_weak(last, row.id));
+  log_.error("the broker refuses a task, which stays in the outbox",
+             {{"task_id", row.task.str()}, {"queue", row.queue.str()}, {"error", why.what}});
+}
+
+}  // namespace umbel

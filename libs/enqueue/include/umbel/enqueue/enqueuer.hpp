@@ -1,9 +1,12 @@
-// The one way in: check a request against the task catalogue, accept it in one store transaction, hand it to the broker.
+// The one way in: check a request against the task catalogue, accept it in one store transaction,
+// hand it to the broker.
 //
-// Every program that makes tasks (page, REST, scheduler, worker) does it through this class. Once accepted, a task is not lost: what
-// could not be published at once stays in the outbox, and the relay of any program publishes it.
+// Every program that makes tasks (page, REST, scheduler, worker) does it through this class. Once
+// accepted, a task is not lost: what could not be published at once stays in the outbox, and the
+// relay of any program publishes it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -21,9 +24,9 @@ namespace umbel {
 
 struct TaskRequest {
   std::string name;
-  std::string args = "[]";    // JSON text, an array
-  std::string kwargs = "{}";  // JSON text, an object
-  std::optional<TaskId> id;   // nothing: a new one
+  std::string args = "[]";         // JSON text, an array
+  std::string kwargs = "{}";       // JSON text, an object
+  std::optional<TaskId> id;        // nothing: a new one
   std::optional<QueueName> queue;  // nothing: the catalogue's for this name, else `umbel`
   std::optional<WallTime> eta, expires;
   int priority = 0;
@@ -47,26 +50,41 @@ struct AcceptedHandle {
 // Thread-safe.
 class Enqueuer {
  public:
-  // `origin` is this program's name in messages, `gen<pid>@host`. All references outlive the Enqueuer.
+  // `origin` is this program's name in messages, `gen<pid>@host`. All references outlive the
+  // Enqueuer.
   Enqueuer(Store& store, Broker& broker, const Clock& clock, Log log, std::string origin);
 
-  // Accepts all requests in one transaction, then tries to publish them. Once this answers a value the tasks are ours, published or not.
-  // Invalid: a request names an argument that the catalogue does not know, lacks one that it requires, or has one of another type, or is not
-  // JSON; nothing was accepted. Conflict: the tick was taken before; nothing was accepted.
-  [[nodiscard]] Result<std::vector<AcceptedHandle>> submit(std::span<const TaskRequest> requests, const Together& together = {});
+  // Accepts all requests in one transaction, then tries to publish them. Once this answers a value
+  // the tasks are ours, published or not. Invalid: a request names an argument that the catalogue
+  // does not know, lacks one that it requires, or has one of another type, or is not JSON; nothing
+  // was accepted. Conflict: the tick was taken before; nothing was accepted.
+  [[nodiscard]] Result<std::vector<AcceptedHandle>> submit(std::span<const TaskRequest> requests,
+                                                           const Together& together = {});
 
-  // Publishes outbox rows that `finish` of ResultStore wrote (retries); what fails is left to the relay.
+  // Publishes outbox rows that `finish` of ResultStore wrote (retries); what fails is left to the
+  // relay.
   void publish_rows(std::span<const OutboxRow> rows);
 
-  // Publishes what has waited in the outbox for more than `older_than`; answers how many. Any program may call it, at any time.
-  [[nodiscard]] Result<std::size_t> relay(std::chrono::milliseconds older_than = std::chrono::seconds{2});
+  // Publishes what has waited in the outbox for more than `older_than`; answers how many. Any
+  // program may call it, at any time.
+  [[nodiscard]] Result<std::size_t> relay(
+      std::chrono::milliseconds older_than = std::chrono::seconds{2});
+
+  // The last attempt to publish failed, and was logged when it was the first of its outage.
+  [[nodiscard]] bool publishing_fails() const { return publishing_fails_; }
 
  private:
+  [[nodiscard]] Result<void> publish(std::span<const OutgoingMessage> messages);
+  // Publishes rows and clears those that the broker took.
+  [[nodiscard]] Result<void> carry(std::span<const OutboxRow> rows);
+  void note_refused(const OutboxRow& row, const Error& why);
   Store& store_;
   Broker& broker_;
   const Clock& clock_;
   Log log_;
   std::string origin_;
+  std::atomic<bool> publishing_fails_{false};
+  std::atomic<OutboxId> last_refused_{0};
 };
 
 // The default queue of a task that nobody has registered.

@@ -1,4 +1,5 @@
-// Runs Enqueuer::relay once a second, on a thread of its own, until destroyed. An outage is one log line, and one at its end.
+// Runs Enqueuer::relay once a second, on a thread of its own, until destroyed. An outage is one log
+// line, and one at its end.
 #pragma once
 
 #include <condition_variable>
