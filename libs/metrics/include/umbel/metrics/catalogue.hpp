@@ -78,6 +78,11 @@ inline const Family kTaskDuplicates{"umbel_tasks_duplicate_total",
                                     "task had a newer run or a final result.",
                                     {},
                                     {}};
+inline const Family kTasksUndecodable{"umbel_tasks_undecodable_total",
+                                      Kind::Counter,
+                                      "Messages that were no task messages, dropped.",
+                                      {"queue"},
+                                      {}};
 inline const Family kEventsSent{
     "umbel_events_sent_total", Kind::Counter, "Events handed to the broker.", {}, {}};
 inline const Family kEventsDropped{"umbel_events_dropped_total",
