@@ -292,11 +292,11 @@ Result<void> read_version_1(json::object& headers, json::object& body, TaskMessa
 }
 
 json::value text_or_null(const std::string& text) {
-  return text.empty() ? json::value{nullptr} : json::value{text};
+  return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 json::value instant_or_null(const std::optional<WallTime>& time) {
-  return time ? json::value{iso8601(*time)} : json::value{nullptr};
+  return time ? json::value(iso8601(*time)) : json::value(nullptr);
 }
 
 // Whole seconds as an integer, as Python senders have them.
