@@ -1,1 +1,157 @@
-int main() { return 0; }
+// umbel-worker: takes tasks from queues and runs them. Composition only.
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "umbel/base/clock.hpp"
+#include "umbel/engines/engines.hpp"
+#include "umbel/ops/ops_server.hpp"
+#include "umbel/runtime/service.hpp"
+#include "umbel/runtime/settings.hpp"
+#include "umbel/tasks_demo/demo_tasks.hpp"
+#include "umbel/tasks_reddit/reddit_tasks.hpp"
+#include "umbel/worker/worker.hpp"
+
+namespace umbel {
+namespace {
+
+struct Config {
+  CommonSettings common;
+  std::vector<std::string> queues;
+  std::int64_t concurrency = 2, prefetch_multiplier = 4;
+  std::string hostname = "worker@%h";
+  std::string pool = "threads";
+  std::int64_t metrics_port = 9101;
+  std::string metrics_address = "127.0.0.1";
+  bool log_tasks = false, no_events = false;
+  std::string touch_dir;
+  RedditOptions reddit;
+};
+
+std::optional<int> load(Config& config, int argc, char** argv) {
+  Settings settings{"umbel-worker", "takes tasks from queues and runs them"};
+  settings.add_common(config.common);
+  settings.add({"queues", "queues to consume; none: all that the tasks here name", "A,B", {}},
+               config.queues);
+  settings.add({"concurrency", "threads that run tasks", "N", {}}, config.concurrency, {1, 512});
+  settings.add({"prefetch-multiplier", "messages held for each thread", "N", {}},
+               config.prefetch_multiplier, {1, 1000});
+  settings.add({"hostname", "node name; %h is this machine's name", "NAME", {}}, config.hostname);
+  settings.add_choice({"pool", "how tasks are run", "KIND", {}}, config.pool,
+                      {"threads", "prefork"});
+  settings.add({"metrics-port", "port of /metrics; 0: any free one", "PORT", {}},
+               config.metrics_port, {0, 65535});
+  settings.add({"metrics-address", "address to serve /metrics on", "ADDRESS", {}},
+               config.metrics_address);
+  settings.add({"log-tasks", "a log line for each task received and ended", "", {}},
+               config.log_tasks);
+  settings.add({"no-events", "send no task events; heartbeats are sent all the same", "", {}},
+               config.no_events);
+  settings.add(
+      {"touch-dir", "folder that the demo task touch writes to; none: no such task", "DIR", {}},
+      config.touch_dir);
+  auto& reddit = config.reddit;
+  settings.add({"reddit-token-url", "where Reddit gives out access tokens", "URL", {}},
+               reddit.token_url);
+  settings.add({"reddit-api-url", "Reddit's API", "URL", {}}, reddit.api_url);
+  settings.add({"reddit-client-id", "the application's id at Reddit", "ID", {"REDDIT_CLIENT_ID"}},
+               reddit.client_id);
+  settings.add({"reddit-client-secret",
+                "its secret; better given in the environment",
+                "SECRET",
+                {"REDDIT_CLIENT_SECRET"}},
+               reddit.client_secret);
+  settings.add({"reddit-simulated", "the API is a simulator; stored with what it answers", "", {}},
+               reddit.simulated);
+  if (const auto done = settings.load(argc, argv)) return done;
+  if (config.pool != "threads") {
+    std::fprintf(stderr, "umbel-worker: --pool=%s is not available yet; use --pool=threads\n",
+                 config.pool.c_str());
+    return 2;
+  }
+  return std::nullopt;
+}
+
+WorkerName node_name(std::string name) {
+  const auto host = host_name();
+  if (const auto at = name.find("%h"); at != std::string::npos) name.replace(at, 2, host);
+  if (name.find('@') == std::string::npos) name += "@" + host;
+  return WorkerName{name};
+}
+
+WorkerOptions worker_options(const Config& config, std::uint16_t metrics_port) {
+  WorkerOptions options;
+  options.name = node_name(config.hostname);
+  for (const auto& queue : config.queues) options.queues.emplace_back(queue);
+  options.concurrency = static_cast<std::size_t>(config.concurrency);
+  options.prefetch_multiplier = static_cast<std::size_t>(config.prefetch_multiplier);
+  // An address that means "all" cannot be dialled: monitors get this machine's name instead.
+  const auto& address = config.metrics_address;
+  options.metrics_address =
+      (address == "0.0.0.0" ? host_name() : address) + ":" + std::to_string(metrics_port);
+  options.log_tasks = config.log_tasks;
+  options.events = !config.no_events;
+  return options;
+}
+
+int fail(const Log& log, const char* what, const Error& error) {
+  log.error(what, {{"reason", error.what}});
+  return 1;
+}
+
+int run(const Config& config) {
+  const Log log{"umbel-worker", config.common.log_level, config.common.log_format};
+  const SystemClock clock;
+  metrics::Metrics metrics{"umbel-worker"};
+  auto store = open_store(config.common.store, clock, log);
+  if (!store) return fail(log, "cannot open the store", store.error());
+  auto broker = open_broker(config.common.broker, clock, log);
+  if (!broker) return fail(log, "cannot open the broker", broker.error());
+
+  TaskRegistry tasks;
+  DemoTaskOptions demo;
+  if (!config.touch_dir.empty()) demo.touch_dir = config.touch_dir;
+  add_demo_tasks(tasks, demo);
+  add_reddit_tasks(tasks, config.reddit, **store);
+  init_reddit_metrics(metrics);
+
+  std::atomic<const Worker*> started{nullptr};
+  http::ServerOptions http;
+  http.address = config.metrics_address;
+  http.port = static_cast<std::uint16_t>(config.metrics_port);
+  OpsServer ops{http, metrics,
+                [&started]() -> Result<void> {
+                  const auto* worker = started.load();
+                  if (worker == nullptr) return unavailable("the worker has not started");
+                  return worker->ready();
+                },
+                log};
+  // Before the worker, whose heartbeats tell the port that was bound.
+  if (const auto served = ops.start(); !served) {
+    return fail(log, "cannot serve /metrics", served.error());
+  }
+  Worker worker{worker_options(config, ops.port()), tasks, **broker, **store, clock, metrics, log};
+  started = &worker;
+  const int status = run_until_signal({&worker}, log);
+  if (const auto stuck = worker.stuck(); stuck > 0) {
+    log.error("task functions did not return when told to stop; ending without them",
+              {{"tasks", stuck}});
+    std::_Exit(status == 0 ? 1 : status);
+  }
+  ops.stop();
+  return status;
+}
+
+}  // namespace
+}  // namespace umbel
+
+int main(int argc, char** argv) {
+  umbel::block_signals();
+  umbel::Config config;
+  if (const auto done = umbel::load(config, argc, argv)) return *done;
+  return umbel::run(config);
+}

@@ -1,0 +1,259 @@
+#include "umbel/worker/worker.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "event_sender.hpp"
+#include "fetcher.hpp"
+#include "finisher.hpp"
+#include "heartbeat.hpp"
+#include "in_flight.hpp"
+#include "instruments.hpp"
+#include "intake.hpp"
+#include "pool.hpp"
+#include "runner.hpp"
+#include "soft_limits.hpp"
+#include "umbel/enqueue/relay.hpp"
+#include "umbel/runtime/settings.hpp"
+
+namespace umbel {
+namespace {
+
+constexpr std::size_t kMostPrefetch = 10'000;
+constexpr std::chrono::milliseconds kGoodbye{1000};  // for the last events
+
+std::vector<QueueName> queues_of(const WorkerOptions& options, const TaskRegistry& tasks) {
+  if (!options.queues.empty()) return options.queues;
+  std::set<QueueName> queues{QueueName{kDefaultQueue}};
+  for (auto& queue : tasks.queues()) queues.insert(std::move(queue));
+  return {queues.begin(), queues.end()};
+}
+
+void append(std::vector<Job>& to, std::vector<Job> from) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+}
+
+std::string ids_of(const std::vector<Job>& jobs) {
+  std::string text;
+  for (const auto& job : jobs) text += (text.empty() ? "" : " ") + job.task.id.str();
+  return text;
+}
+
+}  // namespace
+
+// What exists while the worker runs; built by start(). Members are destroyed in reverse: first who
+// takes work in, last who tells of it.
+struct Worker::Impl {
+  struct Running;
+
+  Impl(WorkerOptions given, const TaskRegistry& registry, Broker& to_broker, Store& to_store,
+       const Clock& a_clock, metrics::Metrics& all_metrics, Log a_log)
+      : options{std::move(given)},
+        queues{queues_of(options, registry)},
+        tasks{registry},
+        broker{to_broker},
+        store{to_store},
+        clock{a_clock},
+        metrics{all_metrics},
+        log{std::move(a_log)},
+        instruments{metrics, queues},
+        enqueuer{store, broker, clock, log, producer_name()} {}
+
+  [[nodiscard]] std::size_t prefetch() const {
+    return std::clamp<std::size_t>(options.concurrency * options.prefetch_multiplier, 1,
+                                   kMostPrefetch);
+  }
+
+  WorkerOptions options;
+  std::vector<QueueName> queues;
+  const TaskRegistry& tasks;
+  Broker& broker;
+  Store& store;
+  const Clock& clock;
+  metrics::Metrics& metrics;
+  Log log;
+  Instruments instruments;
+  Enqueuer enqueuer;
+  mutable std::mutex mutex;  // of start, stop and the questions
+  bool stopped = false;
+  std::unique_ptr<Running> running;
+};
+
+struct Worker::Impl::Running {
+  Running(Impl& impl, std::unique_ptr<Consumer> consumer)
+      : w{impl},
+        by{w.options.name.str(), producer_name(), w.options.log_tasks},
+        events{w.broker, w.clock, w.instruments, w.log, w.options.name.str()},
+        runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, w.clock},
+               by,
+               w.options.events,
+               w.log},
+        finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock},
+                 w.options.events,
+                 [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
+                 w.log},
+        pool{w.options.concurrency,
+             [this](Ended& ended, const std::shared_ptr<RunControl>& control,
+                    std::mt19937_64& random) { runner.run(ended, control, random); },
+             [this](Ended ended) { ended_run(std::move(ended)); }, w.instruments},
+        intake{{w.tasks, w.broker, w.store.results(), events, w.instruments, in_flight, w.clock},
+               {[this](Job job) { start(std::move(job)); },
+                [this](Ended ended) { finisher.push(std::move(ended)); }},
+               by,
+               w.options.events,
+               std::max<std::size_t>(w.prefetch() / 2, 1),
+               w.log},
+        relay{w.enqueuer, w.log},
+        heartbeat{w.options.heartbeat, [this](WorkerEventType type) { return describe(type); },
+                  [this](Event event) { events.send(std::move(event)); }},
+        fetcher{{w.broker, intake, pool, in_flight, w.instruments, w.clock},
+                {w.queues, w.prefetch(), w.options.name.str()},
+                std::move(consumer),
+                w.log} {}
+
+  void start(Job job) {
+    if (auto back = pool.submit(std::move(job))) keep_for_hand_back(std::move(*back));
+  }
+
+  // Waiting copies come from the finisher's thread, which exists before the intake does and after
+  // it is gone quiet.
+  void take_again(std::vector<Job> jobs) { intake.again(std::move(jobs)); }
+
+  void ended_run(Ended ended) {
+    if (ended.hand_back) {
+      keep_for_hand_back(std::move(ended.job));
+    } else {
+      finisher.push(std::move(ended));
+    }
+  }
+
+  void keep_for_hand_back(Job job) {
+    const std::lock_guard lock{mutex};
+    interrupted.push_back(std::move(job));
+  }
+
+  [[nodiscard]] std::vector<Job> take_interrupted() {
+    const std::lock_guard lock{mutex};
+    return std::exchange(interrupted, {});
+  }
+
+  [[nodiscard]] WorkerEvent describe(WorkerEventType type) const {
+    WorkerEvent event;
+    event.type = type;
+    event.freq = std::chrono::duration<double>(w.options.heartbeat).count();
+    event.active = static_cast<std::int64_t>(pool.active());
+    event.processed = static_cast<std::int64_t>(pool.started());
+    event.loadavg = load_average();
+    event.sw_ident = "umbel";
+    event.sw_ver = version();
+    event.sw_sys = "Linux";
+    if (!w.options.metrics_address.empty()) event.metrics_address = w.options.metrics_address;
+    event.slots = static_cast<std::int64_t>(w.options.concurrency);
+    std::string names;
+    for (const auto& queue : w.queues) names += (names.empty() ? "" : ",") + queue.str();
+    event.queues = names;
+    return event;
+  }
+
+  void stop();
+
+  Impl& w;
+  EndedBy by;
+  std::mutex mutex;
+  std::vector<Job> interrupted;
+  InFlight in_flight;
+  EventSender events;
+  SoftLimits limits;
+  Runner runner;
+  Finisher finisher;
+  Pool pool;
+  Intake intake;
+  Relay relay;
+  Heartbeat heartbeat;
+  Fetcher fetcher;
+};
+
+void Worker::Impl::Running::stop() {
+  const auto begin = Steady::now();
+  fetcher.close();
+  auto unstarted = pool.close();
+  append(unstarted, intake.take_held());
+  append(unstarted, in_flight.take_waiting());
+  append(unstarted, take_interrupted());
+  hand_back(std::move(unstarted), w.instruments, w.log);
+
+  const auto hard = begin + w.options.stop_hard;
+  if (!pool.wait_idle(begin + w.options.stop_soft)) {
+    pool.interrupt();
+    (void)pool.wait_idle(hard);
+  }
+  auto unfinished = pool.abandon();
+  append(unfinished, take_interrupted());
+  (void)finisher.wait_idle(hard);
+  append(unfinished, finisher.close());
+  append(unfinished, in_flight.take_waiting());
+  append(unfinished, intake.take_held());
+  append(unfinished, take_interrupted());  // copies that came out of waiting meanwhile
+  if (!unfinished.empty()) {
+    w.log.warn("tasks were not finished before the stop; handed back to their queues",
+               {{"tasks", unfinished.size()}, {"task_ids", ids_of(unfinished)}});
+    hand_back(std::move(unfinished), w.instruments, w.log);
+  }
+  heartbeat.leave();
+  (void)events.flush(kGoodbye);
+}
+
+Worker::Worker(WorkerOptions options, const TaskRegistry& tasks, Broker& broker, Store& store,
+               const Clock& clock, metrics::Metrics& metrics, Log log)
+    : impl_{std::make_unique<Impl>(std::move(options), tasks, broker, store, clock, metrics,
+                                   std::move(log))} {}
+
+Worker::~Worker() { stop(); }
+
+Result<void> Worker::start() {
+  const std::lock_guard lock{impl_->mutex};
+  if (impl_->running || impl_->stopped) return invalid("a worker is started once");
+  const auto entries = impl_->tasks.entries();
+  if (const auto told = impl_->store.catalogue().upsert(entries, impl_->clock.wall()); !told) {
+    return told.error();
+  }
+  auto consumer =
+      impl_->broker.consume({impl_->queues, impl_->prefetch(), impl_->options.name.str()});
+  if (!consumer) return consumer.error();
+  impl_->instruments.slots.Set(static_cast<double>(impl_->options.concurrency));
+  impl_->running = std::make_unique<Impl::Running>(*impl_, std::move(*consumer));
+  impl_->log.info("worker started", {{"worker", impl_->options.name.str()},
+                                     {"concurrency", impl_->options.concurrency},
+                                     {"prefetch", impl_->prefetch()},
+                                     {"tasks", entries.size()}});
+  return {};
+}
+
+void Worker::stop() {
+  const std::lock_guard lock{impl_->mutex};
+  if (std::exchange(impl_->stopped, true) || !impl_->running) return;
+  impl_->running->stop();
+  impl_->log.info("worker stopped", {{"worker", impl_->options.name.str()}});
+}
+
+Result<void> Worker::ready() const {
+  const std::unique_lock lock{impl_->mutex, std::try_to_lock};
+  if (!lock.owns_lock() || impl_->stopped) return unavailable("the worker is stopping");
+  if (!impl_->running) return unavailable("the worker has not started");
+  if (const auto out = impl_->running->fetcher.outage()) return *out;
+  if (const auto out = impl_->running->intake.outage()) return *out;
+  if (const auto out = impl_->running->finisher.outage()) return *out;
+  return {};
+}
+
+std::size_t Worker::stuck() const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->running ? impl_->running->pool.active() : 0;
+}
+
+}  // namespace umbel

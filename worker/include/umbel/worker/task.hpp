@@ -4,9 +4,10 @@
 //   …
 //   tasks.add("add", add, {"x", "y"}, {.queue = QueueName{"demo"}});
 //
-// A parameter may have a default: {"seconds", 5}. Parameter and result types are what Boost.JSON converts: integers, double, bool,
-// std::string, vectors, maps, std::optional, or boost::json::value for anything. A missing, surplus or ill-typed argument fails the task
-// with a TypeError that names it; the function is not called.
+// A parameter may have a default: {"seconds", 5}. Parameter and result types are what Boost.JSON
+// converts: integers, double, bool, std::string, vectors, maps, std::optional, or
+// boost::json::value for anything. A missing, surplus or ill-typed argument fails the task with a
+// TypeError that names it; the function is not called.
 #pragma once
 
 #include <boost/json.hpp>
@@ -34,11 +35,13 @@
 
 namespace umbel {
 
-// Thrown by a task to end as FAILURE with an exception that a Python caller knows by its type (`ValueError`, …). Any other std::exception
-// ends as RuntimeError with its what(). Retried if the task has retries left.
+// Thrown by a task to end as FAILURE with an exception that a Python caller knows by its type
+// (`ValueError`, …). Any other std::exception ends as RuntimeError with its what(). Retried if the
+// task has retries left.
 class TaskError : public std::runtime_error {
  public:
-  TaskError(std::string type, const std::string& message) : std::runtime_error{message}, type_{std::move(type)} {}
+  TaskError(std::string type, const std::string& message)
+      : std::runtime_error{message}, type_{std::move(type)} {}
   [[nodiscard]] const std::string& type() const { return type_; }
 
  private:
@@ -54,14 +57,16 @@ class FinalTaskError : public TaskError {
 // Thrown by TaskContext::retry().
 class RetryRequest : public std::runtime_error {
  public:
-  RetryRequest(const std::string& reason, std::optional<std::chrono::milliseconds> delay) : std::runtime_error{reason}, delay_{delay} {}
+  RetryRequest(const std::string& reason, std::optional<std::chrono::milliseconds> delay)
+      : std::runtime_error{reason}, delay_{delay} {}
   [[nodiscard]] std::optional<std::chrono::milliseconds> delay() const { return delay_; }
 
  private:
   std::optional<std::chrono::milliseconds> delay_;
 };
 
-// What a running task may ask of its worker. Lives as long as the call; used by the task's thread alone.
+// What a running task may ask of its worker. Lives as long as the call; used by the task's thread
+// alone.
 class TaskContext {
  public:
   virtual ~TaskContext() = default;
@@ -74,15 +79,18 @@ class TaskContext {
   [[nodiscard]] virtual metrics::Metrics& metrics() = 0;
   [[nodiscard]] virtual const Clock& clock() const = 0;
 
-  // Ends this run and tries again later: after `delay`, or by the task's retry policy. When retries are used up the task fails with
-  // MaxRetriesExceededError.
-  [[noreturn]] void retry(const std::string& reason, std::optional<std::chrono::milliseconds> delay = std::nullopt) {
+  // Ends this run and tries again later: after `delay`, or by the task's retry policy. When retries
+  // are used up the task fails with MaxRetriesExceededError.
+  [[noreturn]] void retry(const std::string& reason,
+                          std::optional<std::chrono::milliseconds> delay = std::nullopt) {
     throw RetryRequest{reason, delay};
   }
 
-  // Accepts further tasks, as children of this one, together with whatever must become true at the same moment. A request without an id
-  // gets one that is the same each time this task runs (by its place in the run), so that a second run makes no second set.
-  [[nodiscard]] virtual Result<std::vector<AcceptedHandle>> spawn(std::vector<TaskRequest> requests, const Together& together = {}) = 0;
+  // Accepts further tasks, as children of this one, together with whatever must become true at the
+  // same moment. A request without an id gets one that is the same each time this task runs (by its
+  // place in the run), so that a second run makes no second set.
+  [[nodiscard]] virtual Result<std::vector<AcceptedHandle>> spawn(
+      std::vector<TaskRequest> requests, const Together& together = {}) = 0;
 
   // Sleeps, unless stop() is requested: then false, at once.
   [[nodiscard]] virtual bool sleep_for(std::chrono::milliseconds duration) = 0;
@@ -96,18 +104,22 @@ struct TaskEnd {
 struct TaskOptions {
   QueueName queue{kDefaultQueue};
   RetryPolicy retry{};
-  std::optional<double> soft_time_limit;  // seconds; then TaskContext::stop() is set and the task fails with SoftTimeLimitExceeded
+  std::optional<double> soft_time_limit;  // seconds; then TaskContext::stop() is set and the task
+                                          // fails with SoftTimeLimitExceeded
   bool ignore_result = false;
   std::string description;
-  std::function<void(const TaskEnd&)> on_success, on_retry, on_failure;  // what they throw is logged
+  std::function<void(const TaskEnd&)> on_success, on_retry,
+      on_failure;  // what they throw is logged
 };
 
 // A parameter's name, and its default if it may be left out.
 class Parameter {
  public:
-  Parameter(const char* name) : name_{name} {}  // NOLINT(google-explicit-constructor): reads as a list of names
+  Parameter(const char* name)
+      : name_{name} {}  // NOLINT(google-explicit-constructor): reads as a list of names
   template <class T>
-  Parameter(const char* name, T&& default_value) : name_{name}, default_{boost::json::value_from(std::forward<T>(default_value))} {}
+  Parameter(const char* name, T&& default_value)
+      : name_{name}, default_{boost::json::value_from(std::forward<T>(default_value))} {}
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::optional<boost::json::value>& default_value() const { return default_; }
 
@@ -120,62 +132,84 @@ struct RegisteredTask {
   CatalogueEntry entry;
   TaskOptions options;
   // Throws what the task throws; TypeError for arguments that do not fit.
-  std::function<boost::json::value(TaskContext&, const boost::json::array& args, const boost::json::object& kwargs)> call;
+  std::function<boost::json::value(TaskContext&, const boost::json::array& args,
+                                   const boost::json::object& kwargs)>
+      call;
 };
 
 namespace detail {
 
 template <class T>
 constexpr const char* json_type_name() {
-  if constexpr (std::is_same_v<T, bool>) return "boolean";
-  else if constexpr (std::is_integral_v<T>) return "integer";
-  else if constexpr (std::is_floating_point_v<T>) return "number";
-  else if constexpr (std::is_same_v<T, std::string>) return "string";
-  else if constexpr (std::is_same_v<T, boost::json::array>) return "array";
-  else if constexpr (std::is_same_v<T, boost::json::object>) return "object";
-  else if constexpr (boost::json::is_sequence_like<T>::value) return "array";
-  else if constexpr (boost::json::is_map_like<T>::value) return "object";
-  else return "any";
+  if constexpr (std::is_same_v<T, bool>)
+    return "boolean";
+  else if constexpr (std::is_integral_v<T>)
+    return "integer";
+  else if constexpr (std::is_floating_point_v<T>)
+    return "number";
+  else if constexpr (std::is_same_v<T, std::string>)
+    return "string";
+  else if constexpr (std::is_same_v<T, boost::json::array>)
+    return "array";
+  else if constexpr (std::is_same_v<T, boost::json::object>)
+    return "object";
+  else if constexpr (boost::json::is_sequence_like<T>::value)
+    return "array";
+  else if constexpr (boost::json::is_map_like<T>::value)
+    return "object";
+  else
+    return "any";
 }
 
-// One value for each parameter, from positional and named arguments and defaults. Throws FinalTaskError("TypeError", …) naming what is
-// missing, surplus, given twice, or of another type than `parameters` says.
-[[nodiscard]] std::vector<boost::json::value> bind(const std::string& task, const std::vector<TaskParameter>& parameters,
-                                                   const boost::json::array& args, const boost::json::object& kwargs);
+// One value for each parameter, from positional and named arguments and defaults. Throws
+// FinalTaskError("TypeError", …) naming what is missing, surplus, given twice, or of another type
+// than `parameters` says.
+[[nodiscard]] std::vector<boost::json::value> bind(const std::string& task,
+                                                   const std::vector<TaskParameter>& parameters,
+                                                   const boost::json::array& args,
+                                                   const boost::json::object& kwargs);
 // Throws FinalTaskError("TypeError", …) saying which argument of which task is not convertible.
-[[noreturn]] void refuse(const std::string& task, const TaskParameter& parameter, const boost::json::value& value);
+[[noreturn]] void refuse(const std::string& task, const TaskParameter& parameter,
+                         const boost::json::value& value);
 [[nodiscard]] std::string json_text(const boost::json::value& value);
 
 }  // namespace detail
 
-// A name for every task this program can run. Filled before the worker starts, read-only afterwards.
+// A name for every task this program can run. Filled before the worker starts, read-only
+// afterwards.
 class TaskRegistry {
  public:
   // Throws std::logic_error if the name is taken or the parameters' count is not the function's.
   template <class R, class... A>
-  void add(const std::string& name, std::function<R(TaskContext&, A...)> function, const std::vector<Parameter>& parameters, TaskOptions options = {}) {
-    if (parameters.size() != sizeof...(A)) throw std::logic_error{"task " + name + ": one name for each parameter"};
+  void add(const std::string& name, std::function<R(TaskContext&, A...)> function,
+           const std::vector<Parameter>& parameters, TaskOptions options = {}) {
+    if (parameters.size() != sizeof...(A))
+      throw std::logic_error{"task " + name + ": one name for each parameter"};
     RegisteredTask task;
     const char* types[] = {json_type_name_of<A>()..., ""};
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const auto& given = parameters[i].default_value();
-      task.entry.parameters.push_back({parameters[i].name(), types[i], !given, given ? detail::json_text(*given) : ""});
+      task.entry.parameters.push_back(
+          {parameters[i].name(), types[i], !given, given ? detail::json_text(*given) : ""});
     }
-    task.call = [name, function, declared = task.entry.parameters](TaskContext& context, const boost::json::array& args,
-                                                                  const boost::json::object& kwargs) {
+    task.call = [name, function, declared = task.entry.parameters](
+                    TaskContext& context, const boost::json::array& args,
+                    const boost::json::object& kwargs) {
       const auto values = detail::bind(name, declared, args, kwargs);
-      return invoke<R, A...>(name, function, declared, context, values, std::index_sequence_for<A...>{});
+      return invoke<R, A...>(name, function, declared, context, values,
+                             std::index_sequence_for<A...>{});
     };
     insert(name, std::move(task), std::move(options));
   }
   template <class R, class... A>
-  void add(const std::string& name, R (*function)(TaskContext&, A...), const std::vector<Parameter>& parameters, TaskOptions options = {}) {
+  void add(const std::string& name, R (*function)(TaskContext&, A...),
+           const std::vector<Parameter>& parameters, TaskOptions options = {}) {
     add(name, std::function<R(TaskContext&, A...)>{function}, parameters, std::move(options));
   }
 
   [[nodiscard]] const RegisteredTask* find(const std::string& name) const;  // null: not registered
   [[nodiscard]] std::vector<CatalogueEntry> entries() const;                // by name
-  [[nodiscard]] std::vector<QueueName> queues() const;                      // that the tasks name, each once
+  [[nodiscard]] std::vector<QueueName> queues() const;  // that the tasks name, each once
 
  private:
   template <class A>
@@ -183,7 +217,8 @@ class TaskRegistry {
     return detail::json_type_name<std::remove_cvref_t<A>>();
   }
   template <class T>
-  static T convert(const std::string& task, const TaskParameter& parameter, const boost::json::value& value) {
+  static T convert(const std::string& task, const TaskParameter& parameter,
+                   const boost::json::value& value) {
     if constexpr (std::is_same_v<T, boost::json::value>) {
       return value;
     } else {
@@ -193,10 +228,13 @@ class TaskRegistry {
     }
   }
   template <class R, class... A, std::size_t... I>
-  static boost::json::value invoke(const std::string& name, const std::function<R(TaskContext&, A...)>& function,
+  static boost::json::value invoke(const std::string& name,
+                                   const std::function<R(TaskContext&, A...)>& function,
                                    const std::vector<TaskParameter>& declared, TaskContext& context,
-                                   const std::vector<boost::json::value>& values, std::index_sequence<I...>) {
-    std::tuple<std::remove_cvref_t<A>...> converted{convert<std::remove_cvref_t<A>>(name, declared[I], values[I])...};
+                                   const std::vector<boost::json::value>& values,
+                                   std::index_sequence<I...>) {
+    std::tuple<std::remove_cvref_t<A>...> converted{
+        convert<std::remove_cvref_t<A>>(name, declared[I], values[I])...};
     if constexpr (std::is_void_v<R>) {
       function(context, std::move(std::get<I>(converted))...);
       return nullptr;

@@ -1,8 +1,10 @@
-// The worker engine: takes tasks from queues, runs them in a pool of threads, keeps results, says what it does.
+// The worker engine: takes tasks from queues, runs them in a pool of threads, keeps results, says
+// what it does.
 //
-// One task's way: delivered, decoded, received (event), started (event), run, result stored, message acknowledged, ended (event). The result
-// is stored before the ack, so a worker that dies in between runs the task again and finds that it is done. Storing, acknowledging and
-// telling are batched by one thread: whatever has finished meanwhile goes in one transaction.
+// One task's way: delivered, decoded, received (event), started (event), run, result stored,
+// message acknowledged, ended (event). The result is stored before the ack, so a worker that dies
+// in between runs the task again and finds that it is done. Storing, acknowledging and telling are
+// batched by one thread: whatever has finished meanwhile goes in one transaction.
 #pragma once
 
 #include <chrono>
@@ -21,27 +23,38 @@
 namespace umbel {
 
 struct WorkerOptions {
-  WorkerName name;                 // `name@host`
-  std::vector<QueueName> queues;   // empty: all that the registered tasks name, and `umbel`
+  WorkerName name;                // `name@host`
+  std::vector<QueueName> queues;  // empty: all that the registered tasks name, and `umbel`
   std::size_t concurrency = 2;
   std::size_t prefetch_multiplier = 4;  // messages held = concurrency times this
   std::chrono::milliseconds heartbeat{2000};
-  std::chrono::milliseconds stop_soft{6000};  // running tasks may finish; then they are told to stop
-  std::chrono::milliseconds stop_hard{8000};  // from the beginning of the stop; then what is unfinished is handed back and named
+  std::chrono::milliseconds stop_soft{
+      6000};  // running tasks may finish; then they are told to stop
+  std::chrono::milliseconds stop_hard{
+      8000};  // from the beginning of the stop; then what is unfinished is handed back and named
   std::string metrics_address;  // `host:port` told in heartbeats; empty: none
   bool log_tasks = false;       // a line for each task received and ended
   bool events = true;           // task events; worker events always go
 };
 
-// start() connects and begins; stop() is the graceful stop above. Thread-safe.
+// start() connects and begins, once. stop() is graceful: nothing new is taken and what has not
+// started goes back at once; running tasks have `stop_soft` to end, then their stop tokens are set;
+// at `stop_hard` what still runs is handed back, named in one log line, and its result will be
+// ignored. stop() never waits for a task that does not return, but the destructor must: code cannot
+// be taken away from under a running thread. A program that does not want to wait asks stuck() and
+// ends the process (main.cpp does). Thread-safe.
 class Worker final : public Service {
  public:
   // References outlive the worker; the registry is complete.
-  Worker(WorkerOptions options, const TaskRegistry& tasks, Broker& broker, Store& store, const Clock& clock, metrics::Metrics& metrics, Log log);
+  Worker(WorkerOptions options, const TaskRegistry& tasks, Broker& broker, Store& store,
+         const Clock& clock, metrics::Metrics& metrics, Log log);
   ~Worker() override;
   [[nodiscard]] Result<void> start() override;
   void stop() override;
-  [[nodiscard]] Result<void> ready() const;  // whether it consumes now, for /readyz
+  [[nodiscard]] Result<void> ready()
+      const;  // whether it consumes and can store results now, for /readyz
+  [[nodiscard]] std::size_t stuck()
+      const;  // after stop(): task functions that have not returned yet
 
  private:
   struct Impl;

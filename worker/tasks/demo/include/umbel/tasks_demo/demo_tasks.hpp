@@ -1,4 +1,5 @@
-// Small tasks to try a stack with: add, delayed_add, noop, sleep, fail, flaky, touch. All on queue `umbel`.
+// Small tasks to try a stack with: add, delayed_add, noop, sleep, fail, flaky, touch. All on queue
+// `umbel`.
 #pragma once
 
 #include <optional>
@@ -9,7 +10,8 @@
 namespace umbel {
 
 struct DemoTaskOptions {
-  std::optional<std::string> touch_dir;  // touch() writes below this folder alone; nothing: touch() is not registered
+  std::optional<std::string>
+      touch_dir;  // touch() writes below this folder alone; nothing: touch() is not registered
 };
 
 void add_demo_tasks(TaskRegistry& tasks, const DemoTaskOptions& options);

@@ -1,0 +1,94 @@
+#include "ended.hpp"
+
+#include <fmt/format.h>
+
+#include "umbel/base/text.hpp"
+
+namespace umbel {
+namespace {
+
+AcceptedTask next_attempt(const Job& job, std::chrono::milliseconds delay, const EndedBy& by,
+                          WallTime now) {
+  auto task = job.task;
+  task.retries += 1;
+  task.eta = now + delay;
+  task.parent_id = task.id.str();  // as Celery does
+  task.origin = by.origin;
+  auto message = celery::encode_task(task);
+  return {task.id, task.task, job.queue, std::move(message), task.eta};
+}
+
+TaskEvent event_of(const Ending& ending, const Job& job, WallTime now,
+                   std::optional<double> runtime) {
+  TaskEvent event;
+  event.uuid = job.task.id;
+  event.origin.timestamp = now;
+  switch (ending.state) {
+    case TaskState::Success:
+      event.type = TaskEventType::Succeeded;
+      event.result = ending.shown;
+      event.runtime = runtime;
+      break;
+    case TaskState::Retry:
+      event.type = TaskEventType::Retried;
+      event.exception = ending.shown;
+      event.traceback = ending.traceback;
+      break;
+    case TaskState::Revoked:
+      event.type = TaskEventType::Revoked;
+      event.terminated = false;
+      event.expired = ending.expired;
+      break;
+    default:
+      event.type = TaskEventType::Failed;
+      event.exception = ending.shown;
+      if (runtime) event.traceback = ending.traceback;
+  }
+  return event;
+}
+
+std::string line_of(const Ending& ending, const Job& job, std::optional<double> runtime) {
+  const auto called = fmt::format("Task {}[{}]", job.task.task, job.task.id.str());
+  switch (ending.state) {
+    case TaskState::Success:
+      return fmt::format("{} succeeded in {:.4f}s: {}", called, runtime.value_or(0), ending.shown);
+    case TaskState::Retry:
+      return fmt::format("{} retry: Retry in {:g}s: {}", called,
+                         static_cast<double>(ending.retry_in->count()) / 1000, ending.shown);
+    case TaskState::Revoked:
+      return fmt::format("{} revoked: expired", called);
+    default:
+      return fmt::format("{} raised: {}", called, ending.shown);
+  }
+}
+
+}  // namespace
+
+void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime now,
+              std::optional<double> runtime) {
+  const Job& job = ended.job;
+  FinishedRun run;
+  run.id = job.task.id;
+  run.name = job.task.task;
+  run.queue = job.queue;
+  run.run = job.state.run;
+  run.state = ending.state;
+  run.result = ending.result;
+  run.traceback = ending.traceback;
+  run.worker = by.worker;
+  run.runtime = runtime;
+  run.done = now;
+  if (ending.retry_in) run.retry = next_attempt(job, *ending.retry_in, by, now);
+  ended.event = event_of(ending, job, now, runtime);
+  if (by.log_tasks) ended.line = line_of(ending, job, runtime);
+  ended.message = ending.message;
+  ended.finished = std::move(run);
+}
+
+Ended only_acknowledge(Job job) {
+  Ended ended;
+  ended.job = std::move(job);
+  return ended;
+}
+
+}  // namespace umbel

@@ -1,0 +1,44 @@
+// A job that is done with, on its way through the finisher: what to store, what to tell, whom to
+// call.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ending.hpp"
+#include "job.hpp"
+#include "run_context.hpp"
+#include "umbel/model/event.hpp"
+#include "umbel/store/result_store.hpp"
+
+namespace umbel {
+
+struct Ended {
+  Job job;
+  std::optional<FinishedRun> finished;  // nothing: only acknowledge
+  std::optional<TaskEvent> event;       // told once the result is stored
+  std::string line;                     // for --log-tasks; empty: none
+  std::unique_ptr<RunContext> context;  // for the hook; null: it never ran
+  std::string message;                  // for the hook
+  bool hand_back = false;  // interrupted by the worker's stop: back to the queue, nothing is stored
+};
+
+// What the ended runs of one worker have in common.
+struct EndedBy {
+  std::string worker;  // node name
+  std::string origin;  // of retry messages, `gen<pid>@host`
+  bool log_tasks = false;
+};
+
+// Fills in result, event, retry message and line of `ended.job` from how it ended. `runtime` in
+// seconds; nothing: it never ran.
+void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime now,
+              std::optional<double> runtime);
+
+// For a job whose message is only to be acknowledged.
+[[nodiscard]] Ended only_acknowledge(Job job);
+
+}  // namespace umbel

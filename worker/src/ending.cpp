@@ -1,0 +1,110 @@
+#include "ending.hpp"
+
+#include <fmt/format.h>
+
+#include "umbel/base/text.hpp"
+#include "umbel/celery/json.hpp"
+#include "umbel/celery/repr.hpp"
+#include "umbel/worker/task.hpp"
+
+namespace umbel {
+namespace {
+
+// What a task throws may hold any bytes; what is stored is JSON.
+std::string clean(const std::string& text) {
+  const auto read = celery::parse_json(json_quoted(text));
+  return read ? std::string{read->as_string()} : std::string{};
+}
+
+Ending described(TaskState state, const Raised& raised) {
+  Ending ending;
+  ending.state = state;
+  ending.result =
+      celery::to_json(celery::exception_document(raised.type, raised.message, raised.module));
+  ending.shown = shortened(celery::repr_exception(raised.type, raised.message), celery::kReprLimit);
+  ending.message = fmt::format("{}: {}", raised.type, raised.message);
+  ending.traceback = ending.message + "\n";
+  return ending;
+}
+
+Raised raised(Raised::Kind kind, std::string type, const std::string& message,
+              std::string module = "builtins") {
+  return {kind, std::move(type), clean(message), std::move(module), std::nullopt};
+}
+
+}  // namespace
+
+Raised raised_by(const std::exception_ptr& thrown) {
+  using enum Raised::Kind;
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const RetryRequest& request) {
+    auto made = raised(Retry, "RuntimeError", request.what());
+    made.delay = request.delay();
+    return made;
+  } catch (const FinalTaskError& error) {
+    return raised(Final, clean(error.type()), error.what());
+  } catch (const TaskError& error) {
+    return raised(Ordinary, clean(error.type()), error.what());
+  } catch (const std::exception& error) {
+    return raised(Ordinary, "RuntimeError", error.what());
+  } catch (...) {
+    return raised(Ordinary, "RuntimeError", "the task threw something that is no std::exception");
+  }
+}
+
+Ending succeeded(const boost::json::value& value, bool ignore_result) {
+  Ending ending;
+  if (!ignore_result) ending.result = celery::to_json(value);
+  ending.shown = shortened(celery::repr(value), celery::kReprLimit);
+  return ending;
+}
+
+Ending failed(const Raised& raised) { return described(TaskState::Failure, raised); }
+
+Ending revoked_as_expired() {
+  auto ending = described(TaskState::Revoked, raised(Raised::Kind::Final, "TaskRevokedError",
+                                                     "expired", "celery.exceptions"));
+  ending.traceback.clear();
+  ending.expired = true;
+  return ending;
+}
+
+Ending after(const Raised& raised, const RetryPolicy& policy, std::int64_t retries, double random,
+             const std::string& called) {
+  if (raised.kind == Raised::Kind::Final) return failed(raised);
+  const auto by_policy = policy.delay_after(retries, random);
+  if (!by_policy) {
+    if (raised.kind == Raised::Kind::Ordinary) return failed(raised);
+    return failed(
+        {Raised::Kind::Final, "MaxRetriesExceededError",
+         fmt::format("Can't retry {} after {} retries: {}", called, retries, raised.message),
+         "celery.exceptions", std::nullopt});
+  }
+  auto ending = described(TaskState::Retry, raised);
+  ending.retry_in = raised.delay.value_or(*by_policy);
+  return ending;
+}
+
+Raised not_registered(const std::string& name) {
+  return raised(Raised::Kind::Final, "NotRegistered", name, "celery.exceptions");
+}
+
+Raised undecodable(const std::string& reason) {
+  return raised(Raised::Kind::Final, "InvalidTaskError", reason, "celery.exceptions");
+}
+
+Raised worker_lost(std::int64_t times) {
+  return raised(
+      Raised::Kind::Final, "WorkerLostError",
+      fmt::format("{} workers were lost while running this task; it is not tried again", times),
+      "billiard.exceptions");
+}
+
+Raised soft_limit_passed(double seconds) {
+  return raised(Raised::Kind::Final, "SoftTimeLimitExceeded",
+                fmt::format("the soft time limit of {:g} s passed", seconds),
+                "billiard.exceptions");
+}
+
+}  // namespace umbel

@@ -1,0 +1,56 @@
+// How a run ended, and what follows from it: pure decisions between what a task threw or returned
+// and what is stored and told.
+#pragma once
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "umbel/model/retry_policy.hpp"
+#include "umbel/model/task.hpp"
+
+namespace umbel {
+
+// Something thrown, in words.
+struct Raised {
+  enum class Kind {
+    Ordinary,  // retried if the policy has retries left
+    Final,     // never retried
+    Retry,     // asked for another try
+  };
+  Kind kind = Kind::Ordinary;
+  std::string type = "RuntimeError";
+  std::string message;
+  std::string module = "builtins";
+  std::optional<std::chrono::milliseconds> delay;  // asked for, with Retry
+};
+
+[[nodiscard]] Raised raised_by(const std::exception_ptr& thrown);
+
+struct Ending {
+  TaskState state = TaskState::Success;  // Success, Failure, Retry or Revoked
+  std::string result = "null";           // JSON text for the store
+  std::string traceback;                 // empty: none
+  std::string shown;                     // repr of the value or exception, for events and logs
+  std::string message;                   // `Type: message`; empty for Success
+  std::optional<std::chrono::milliseconds> retry_in;  // with Retry
+  bool expired = false;                               // with Revoked
+};
+
+[[nodiscard]] Ending succeeded(const boost::json::value& value, bool ignore_result);
+[[nodiscard]] Ending failed(const Raised& raised);
+[[nodiscard]] Ending revoked_as_expired();
+
+// `retries` is the number of this attempt, `random` uniform in [0, 1). `called` is `name[id]`, for
+// the message.
+[[nodiscard]] Ending after(const Raised& raised, const RetryPolicy& policy, std::int64_t retries,
+                           double random, const std::string& called);
+
+[[nodiscard]] Raised not_registered(const std::string& name);
+[[nodiscard]] Raised undecodable(const std::string& reason);
+[[nodiscard]] Raised worker_lost(std::int64_t times);
+[[nodiscard]] Raised soft_limit_passed(double seconds);
+
+}  // namespace umbel

@@ -1,0 +1,246 @@
+#include "finisher.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "pause.hpp"
+
+namespace umbel {
+namespace {
+
+// By then the broker has given the messages to somebody else, who finds their results.
+constexpr std::chrono::seconds kGiveUpAcknowledging{30};
+
+bool may_pass(Errc code) {
+  return code == Errc::Unavailable || code == Errc::TimedOut || code == Errc::OutcomeUnknown ||
+         code == Errc::Cancelled;
+}
+
+const char* outcome_name(TaskState state) {
+  switch (state) {
+    case TaskState::Success:
+      return "success";
+    case TaskState::Retry:
+      return "retry";
+    case TaskState::Revoked:
+      return "revoked";
+    default:
+      return "failure";
+  }
+}
+
+}  // namespace
+
+Finisher::Finisher(Parts parts, bool task_events, std::function<void(std::vector<Job>)> again,
+                   Log log)
+    : parts_{parts},
+      task_events_{task_events},
+      again_{std::move(again)},
+      log_{std::move(log)},
+      store_outage_{"store, for results", parts.clock, log_},
+      broker_outage_{"broker, for acknowledgements", parts.clock, log_},
+      thread_{[this](const std::stop_token& stop) { run(stop); }} {}
+
+void Finisher::push(Ended ended) {
+  const std::lock_guard lock{mutex_};
+  queue_.push_back(std::move(ended));
+  pushed_.notify_one();
+}
+
+bool Finisher::wait_idle(Steady::time_point until) {
+  std::unique_lock lock{mutex_};
+  return idle_.wait_until(lock, until, [this] { return queue_.empty() && !busy_; });
+}
+
+std::vector<Job> Finisher::close() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+  std::vector<Job> left;
+  for (auto* ended : {&unstored_, &queue_}) {
+    for (auto& one : *ended) left.push_back(std::move(one.job));
+    ended->clear();
+  }
+  return left;
+}
+
+void Finisher::run(const std::stop_token& stop) {
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    const auto something = [this] { return !queue_.empty(); };
+    if (to_acknowledge_.empty()) {
+      pushed_.wait(lock, stop, something);
+    } else {
+      pushed_.wait_for(lock, stop, acknowledge_again_, something);
+    }
+    if (queue_.empty() && to_acknowledge_.empty()) return;  // told to stop, and nothing left
+    auto batch = std::exchange(queue_, {});
+    busy_ = true;
+    lock.unlock();
+    const bool settled = settle(batch, stop);
+    lock.lock();
+    busy_ = !to_acknowledge_.empty();
+    if (!settled) unstored_ = std::move(batch);
+    if (queue_.empty() && !busy_) idle_.notify_all();
+    if (stop.stop_requested() && (!settled || queue_.empty())) return;
+  }
+}
+
+bool Finisher::settle(std::vector<Ended>& batch, const std::stop_token& stop) {
+  std::vector<FinishOutcome> outcomes;
+  if (!store(batch, stop, outcomes)) return false;
+
+  std::vector<OutboxRow> retries;
+  std::vector<Job> waited;
+  std::size_t next = 0;
+  for (auto& ended : batch) {
+    if (ended.finished) {
+      auto& run = *ended.finished;
+      const auto& outcome = outcomes[next++];
+      if (outcome.retry_row && run.retry) {
+        retries.push_back({*outcome.retry_row, run.id, run.retry->queue, run.retry->message,
+                           run.retry->not_before});
+      }
+    }
+    auto copies = parts_.in_flight.leave(ended.job.task.id);
+    std::move(copies.begin(), copies.end(), std::back_inserter(waited));
+  }
+  if (!retries.empty()) parts_.enqueuer.publish_rows(retries);
+  // The message may be given up once the result is stored, whatever becomes of the telling.
+  for (auto& ended : batch) {
+    Job held;
+    held.consumer = ended.job.consumer;
+    held.tag = ended.job.tag;
+    held.slot = std::move(ended.job.slot);
+    to_acknowledge_.push_back(std::move(held));
+  }
+  acknowledge();
+  tell(batch, outcomes);
+  if (!waited.empty()) again_(std::move(waited));
+  return true;
+}
+
+bool Finisher::store(std::vector<Ended>& batch, const std::stop_token& stop,
+                     std::vector<FinishOutcome>& outcomes) {
+  std::vector<FinishedRun> runs;
+  for (const auto& ended : batch) {
+    if (ended.finished) runs.push_back(*ended.finished);
+  }
+  if (runs.empty()) return true;
+  bool unknown = false;
+  for (;;) {
+    auto stored = finish_all(runs);
+    if (stored) {
+      store_outage_.over();
+      outcomes = std::move(*stored);
+      // The first try may have been the one that stored it: then the second is refused, and it is
+      // ours all the same.
+      if (unknown) {
+        for (auto& outcome : outcomes) outcome.stored = true;
+      }
+      return true;
+    }
+    parts_.instruments.store_failed("finish");
+    unknown = unknown || stored.error().code == Errc::OutcomeUnknown;
+    if (!pause_for(stop, store_outage_.failed(stored.error()))) return false;
+  }
+}
+
+// One transaction for all; a run that the store will never take must not keep the others out.
+Result<std::vector<FinishOutcome>> Finisher::finish_all(const std::vector<FinishedRun>& runs) {
+  auto all = parts_.results.finish(runs);
+  if (all || may_pass(all.error().code)) return all;
+  std::vector<FinishOutcome> outcomes;
+  for (const auto& run : runs) {
+    auto one = parts_.results.finish({&run, 1});
+    if (!one && !may_pass(one.error().code)) {
+      log_.error("result refused by the store; the task ends as failed",
+                 {{"task_id", run.id.str()}, {"reason", one.error().what}});
+      auto instead = run;
+      const auto ending =
+          failed({Raised::Kind::Final, "RuntimeError",
+                  "the result could not be stored: " + one.error().what, "builtins", std::nullopt});
+      instead.state = TaskState::Failure;
+      instead.result = ending.result;
+      instead.traceback.clear();
+      instead.retry.reset();
+      one = parts_.results.finish({&instead, 1});
+    }
+    if (!one) return one.error();
+    outcomes.push_back(one->at(0));
+  }
+  return outcomes;
+}
+
+void Finisher::acknowledge() {
+  std::map<std::shared_ptr<Consumer>, std::vector<DeliveryTag>> tags;
+  for (const auto& job : to_acknowledge_) tags[job.consumer].push_back(job.tag);
+  std::optional<Error> failure;
+  for (const auto& [consumer, held] : tags) {
+    const auto lost = consumer->ack(held);
+    if (!lost) {
+      parts_.instruments.broker_failed("ack");
+      failure = lost.error();
+      continue;
+    }
+    if (!lost->empty()) {
+      log_.warn("messages were no longer ours when they were done; their copies will be dropped",
+                {{"messages", lost->size()}});
+    }
+    std::erase_if(to_acknowledge_, [&c = consumer](const Job& job) { return job.consumer == c; });
+  }
+  if (!failure) {
+    broker_outage_.over();
+    return;
+  }
+  acknowledge_again_ = broker_outage_.failed(*failure);
+  if (broker_outage_.lasted() > kGiveUpAcknowledging) {
+    log_.warn("acknowledgements given up; the messages come again and will be dropped",
+              {{"messages", to_acknowledge_.size()}});
+    to_acknowledge_.clear();
+  }
+}
+
+void Finisher::tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes) {
+  std::size_t next = 0;
+  std::vector<const Ended*> ours;
+  for (auto& ended : batch) {
+    if (!ended.finished) continue;
+    const auto& run = *ended.finished;
+    if (!outcomes[next++].stored) {
+      parts_.instruments.duplicates.Increment();
+      log_.info("result refused: the task has a newer run or its result already",
+                {{"task_id", run.id.str()}, {"task", run.name}});
+      continue;
+    }
+    const std::string label = ended.job.registered != nullptr ? run.name : "other";
+    parts_.instruments.finished(label, run.queue, outcome_name(run.state));
+    if (run.runtime) parts_.instruments.ran(label, run.queue, *run.runtime);
+    if (task_events_ && ended.event) parts_.events.send(std::move(*ended.event));
+    if (!ended.line.empty()) log_.info(ended.line);
+    ours.push_back(&ended);
+  }
+  for (const auto* ended : ours) call_hook(*ended);
+}
+
+void Finisher::call_hook(const Ended& ended) const {
+  if (!ended.context || ended.job.registered == nullptr) return;
+  const auto& options = ended.job.registered->options;
+  const auto state = ended.finished->state;
+  const auto& hook = state == TaskState::Success ? options.on_success
+                     : state == TaskState::Retry ? options.on_retry
+                                                 : options.on_failure;
+  if (!hook) return;
+  std::string thrown;
+  try {
+    hook({*ended.context, ended.message});
+    return;
+  } catch (...) {
+    thrown = raised_by(std::current_exception()).message;
+  }
+  ended.context->log().warn("hook failed", {{"task", ended.context->name()}, {"reason", thrown}});
+}
+
+}  // namespace umbel

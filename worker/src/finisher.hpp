@@ -1,0 +1,73 @@
+// Stores results, then acknowledges, then tells: one thread for all that has ended meanwhile, in
+// one transaction.
+//
+// A result is never dropped while the process lives: while the store is out, it waits here and is
+// tried again. The message is acknowledged only afterwards, so whatever dies in between, the task
+// runs again or its copy finds the result.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "ended.hpp"
+#include "event_sender.hpp"
+#include "in_flight.hpp"
+#include "instruments.hpp"
+#include "outage.hpp"
+#include "umbel/enqueue/enqueuer.hpp"
+#include "umbel/store/result_store.hpp"
+
+namespace umbel {
+
+// Thread-safe. References outlive it.
+class Finisher {
+ public:
+  struct Parts {
+    ResultStore& results;
+    Enqueuer& enqueuer;
+    EventSender& events;
+    Instruments& instruments;
+    InFlight& in_flight;
+    const Clock& clock;
+  };
+  // `again` takes copies of a task that had to wait until this one was done with. `task_events`:
+  // whether to tell.
+  Finisher(Parts parts, bool task_events, std::function<void(std::vector<Job>)> again, Log log);
+
+  void push(Ended ended);
+  // Waits until everything pushed so far is stored and acknowledged. False: `until` passed.
+  bool wait_idle(Steady::time_point until);
+  // Ends after at most one more try; answers what could not be stored.
+  [[nodiscard]] std::vector<Job> close();
+  [[nodiscard]] std::optional<Error> outage() const { return store_outage_.current(); }
+
+ private:
+  void run(const std::stop_token& stop);
+  bool settle(std::vector<Ended>& batch, const std::stop_token& stop);
+  bool store(std::vector<Ended>& batch, const std::stop_token& stop,
+             std::vector<FinishOutcome>& outcomes);
+  [[nodiscard]] Result<std::vector<FinishOutcome>> finish_all(const std::vector<FinishedRun>& runs);
+  void acknowledge();
+  void tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
+  void call_hook(const Ended& ended) const;
+
+  Parts parts_;
+  const bool task_events_;
+  std::function<void(std::vector<Job>)> again_;
+  Log log_;
+  Outage store_outage_, broker_outage_;
+  std::vector<Job> to_acknowledge_;                 // of the thread alone
+  std::chrono::milliseconds acknowledge_again_{0};  // after a failure
+  std::mutex mutex_;
+  std::condition_variable_any pushed_, idle_;
+  std::vector<Ended> queue_;
+  std::vector<Ended> unstored_;  // what the thread could not store before it ended
+  bool busy_ = false;
+  std::jthread thread_;
+};
+
+}  // namespace umbel

@@ -1,0 +1,50 @@
+#include "instruments.hpp"
+
+namespace umbel {
+
+Instruments::Instruments(metrics::Metrics& metrics, const std::vector<QueueName>& queues)
+    : active{metrics.gauge(metrics::kTasksActive)},
+      slots{metrics.gauge(metrics::kWorkerSlots)},
+      prefetched{metrics.gauge(metrics::kTasksPrefetched)},
+      duplicates{metrics.counter(metrics::kTaskDuplicates)},
+      events_sent{metrics.counter(metrics::kEventsSent)},
+      events_dropped{metrics.counter(metrics::kEventsDropped)},
+      metrics_{metrics} {
+  for (const auto& queue : queues) {
+    (void)metrics.counter(metrics::kTasksReceived, {queue.str()});
+    (void)metrics.counter(metrics::kTaskRedelivered, {queue.str()});
+    (void)metrics.counter(metrics::kTasksUndecodable, {queue.str()});
+    (void)metrics.histogram(metrics::kTaskWaitSeconds, {queue.str()});
+  }
+}
+
+void Instruments::received(const QueueName& queue, bool redelivered) {
+  metrics_.counter(metrics::kTasksReceived, {queue.str()}).Increment();
+  if (redelivered) metrics_.counter(metrics::kTaskRedelivered, {queue.str()}).Increment();
+}
+
+void Instruments::undecodable(const QueueName& queue) {
+  metrics_.counter(metrics::kTasksUndecodable, {queue.str()}).Increment();
+}
+
+void Instruments::waited(const QueueName& queue, double seconds) {
+  metrics_.histogram(metrics::kTaskWaitSeconds, {queue.str()}).Observe(seconds);
+}
+
+void Instruments::finished(const std::string& task, const QueueName& queue, const char* outcome) {
+  metrics_.counter(metrics::kTasksFinished, {task, queue.str(), outcome}).Increment();
+}
+
+void Instruments::ran(const std::string& task, const QueueName& queue, double seconds) {
+  metrics_.histogram(metrics::kTaskRunSeconds, {task, queue.str()}).Observe(seconds);
+}
+
+void Instruments::broker_failed(const char* call) {
+  metrics_.counter(metrics::kBrokerErrors, {call}).Increment();
+}
+
+void Instruments::store_failed(const char* call) {
+  metrics_.counter(metrics::kStoreErrors, {call}).Increment();
+}
+
+}  // namespace umbel

@@ -1,0 +1,57 @@
+// The worker's metrics, looked up once, because they are counted in hot paths.
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "umbel/base/ids.hpp"
+#include "umbel/metrics/catalogue.hpp"
+#include "umbel/metrics/metrics.hpp"
+
+namespace umbel {
+
+// Thread-safe. `metrics` outlives it.
+class Instruments {
+ public:
+  Instruments(metrics::Metrics& metrics, const std::vector<QueueName>& queues);
+
+  prometheus::Gauge &active, &slots, &prefetched;
+  prometheus::Counter &duplicates, &events_sent, &events_dropped;
+
+  void received(const QueueName& queue, bool redelivered);
+  void undecodable(const QueueName& queue);
+  void waited(const QueueName& queue, double seconds);
+  void finished(const std::string& task, const QueueName& queue, const char* outcome);
+  void ran(const std::string& task, const QueueName& queue, double seconds);
+  void broker_failed(const char* call);
+  void store_failed(const char* call);
+
+ private:
+  metrics::Metrics& metrics_;
+};
+
+// Counts in a gauge as long as it lives.
+class GaugeHold {
+ public:
+  GaugeHold() = default;
+  explicit GaugeHold(prometheus::Gauge& gauge) : gauge_{&gauge} { gauge.Increment(); }
+  GaugeHold(GaugeHold&& other) noexcept : gauge_{std::exchange(other.gauge_, nullptr)} {}
+  GaugeHold& operator=(GaugeHold&& other) noexcept {
+    if (this != &other) {
+      reset();
+      gauge_ = std::exchange(other.gauge_, nullptr);
+    }
+    return *this;
+  }
+  ~GaugeHold() { reset(); }
+  void reset() {
+    if (gauge_ != nullptr) std::exchange(gauge_, nullptr)->Decrement();
+  }
+
+ private:
+  prometheus::Gauge* gauge_ = nullptr;
+};
+
+}  // namespace umbel

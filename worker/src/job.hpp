@@ -1,0 +1,89 @@
+// One delivery in this worker's hands, from the broker's queue to its acknowledgement.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "instruments.hpp"
+#include "umbel/broker/broker.hpp"
+#include "umbel/celery/task_message.hpp"
+#include "umbel/store/result_store.hpp"
+#include "umbel/worker/task.hpp"
+
+namespace umbel {
+
+// Counts the deliveries held, so that the fetcher asks only for what there is room for.
+// Thread-safe.
+class Slots {
+ public:
+  explicit Slots(std::size_t most) : most_{most} {}
+
+  // Waits until there is room, at most `limit`; answers for how many.
+  [[nodiscard]] std::size_t wait_for_room(const std::stop_token& stop,
+                                          std::chrono::milliseconds limit) {
+    std::unique_lock lock{mutex_};
+    freed_.wait_for(lock, stop, limit, [this] { return held_ < most_; });
+    return held_ < most_ ? most_ - held_ : 0;
+  }
+  void take() {
+    const std::lock_guard lock{mutex_};
+    ++held_;
+  }
+  void give_back() {
+    const std::lock_guard lock{mutex_};
+    --held_;
+    freed_.notify_one();
+  }
+
+ private:
+  const std::size_t most_;
+  std::mutex mutex_;
+  std::condition_variable_any freed_;
+  std::size_t held_ = 0;
+};
+
+// Holds one slot as long as it lives. Shares the Slots, because a stuck task may outlive the
+// worker's other parts.
+class SlotHold {
+ public:
+  SlotHold() = default;
+  explicit SlotHold(std::shared_ptr<Slots> slots) : slots_{std::move(slots)} { slots_->take(); }
+  SlotHold(SlotHold&&) noexcept = default;
+  SlotHold& operator=(SlotHold&& other) noexcept {
+    std::swap(slots_, other.slots_);
+    return *this;
+  }
+  ~SlotHold() {
+    if (slots_) slots_->give_back();
+  }
+
+ private:
+  std::shared_ptr<Slots> slots_;
+};
+
+// Move-only. The consumer that delivered it is kept alive: only that one can acknowledge it.
+struct Job {
+  std::shared_ptr<Consumer> consumer;
+  DeliveryTag tag = 0;
+  QueueName queue;
+  bool redelivered = false;
+  WallTime published{};
+  Message message;  // empty once it is decoded and will not be sent on
+  std::optional<std::string>
+      unfit;  // why it could not be decoded; then of `task` at most the id is set
+  celery::TaskMessage task;
+  const RegisteredTask* registered = nullptr;  // null: no such task here
+  RunState state;
+  SlotHold slot;
+  GaugeHold prefetched;
+};
+
+// Gives jobs back to their queues, each to the consumer it came from. What cannot be given back
+// comes again when the consumer's hold ends.
+void hand_back(std::vector<Job> jobs, Instruments& instruments, const Log& log);
+
+}  // namespace umbel

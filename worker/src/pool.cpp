@@ -1,0 +1,127 @@
+#include "pool.hpp"
+
+#include <utility>
+
+namespace umbel {
+
+Pool::Pool(std::size_t threads, Run run, std::function<void(Ended)> done, Instruments& instruments)
+    : run_{std::move(run)}, done_{std::move(done)}, instruments_{instruments} {
+  threads_.reserve(threads);
+  for (std::size_t i = 0; i < threads; ++i) {
+    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+}
+
+Pool::~Pool() {
+  (void)close();
+  interrupt();
+}
+
+std::optional<Job> Pool::submit(Job job) {
+  const std::lock_guard lock{mutex_};
+  if (closed_) return job;
+  waiting_.push_back(std::move(job));
+  submitted_.notify_one();
+  return std::nullopt;
+}
+
+std::vector<Job> Pool::close() {
+  const std::lock_guard lock{mutex_};
+  closed_ = true;
+  for (auto& thread : threads_) thread.request_stop();
+  std::vector<Job> left;
+  for (auto& job : waiting_) left.push_back(std::move(job));
+  waiting_.clear();
+  return left;
+}
+
+std::vector<Job> Pool::take_waiting(const Consumer* consumer) {
+  const std::lock_guard lock{mutex_};
+  std::vector<Job> taken;
+  std::deque<Job> kept;
+  for (auto& job : waiting_) {
+    if (job.consumer.get() == consumer) {
+      taken.push_back(std::move(job));
+    } else {
+      kept.push_back(std::move(job));
+    }
+  }
+  waiting_ = std::move(kept);
+  return taken;
+}
+
+bool Pool::wait_idle(Steady::time_point until) {
+  std::unique_lock lock{mutex_};
+  return idle_.wait_until(lock, until, [this] { return running_.empty(); });
+}
+
+void Pool::interrupt() {
+  std::vector<std::shared_ptr<RunControl>> controls;
+  {
+    const std::lock_guard lock{mutex_};
+    interrupted_ = true;
+    for (const auto& running : running_) controls.push_back(running.control);
+  }
+  for (const auto& control : controls) {
+    control->worker_stops = true;
+    control->stop.request_stop();  // outside the lock: it calls what the task registered
+  }
+}
+
+std::vector<Job> Pool::abandon() {
+  const std::lock_guard lock{mutex_};
+  std::vector<Job> jobs;
+  for (auto& running : running_) {
+    if (std::exchange(running.abandoned, true)) continue;
+    Job job;
+    job.consumer = running.consumer;
+    job.tag = running.tag;
+    job.task.id = running.id;
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+std::size_t Pool::active() const {
+  const std::lock_guard lock{mutex_};
+  return running_.size();
+}
+
+std::uint64_t Pool::started() const {
+  const std::lock_guard lock{mutex_};
+  return started_;
+}
+
+void Pool::work(const std::stop_token& stop) {
+  std::mt19937_64 random{std::random_device{}()};
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    submitted_.wait(lock, stop, [this] { return !waiting_.empty(); });
+    if (waiting_.empty()) return;  // told to stop, and nothing left
+    const auto running = running_.emplace(running_.end());
+    running->ended.job = std::move(waiting_.front());
+    waiting_.pop_front();
+    running->consumer = running->ended.job.consumer;
+    running->tag = running->ended.job.tag;
+    running->id = running->ended.job.task.id;
+    if (interrupted_) {
+      running->control->worker_stops = true;
+      running->control->stop.request_stop();
+    }
+    ++started_;
+    const auto control = running->control;
+    lock.unlock();
+    running->ended.job.prefetched.reset();
+    {
+      const GaugeHold active{instruments_.active};
+      run_(running->ended, control, random);
+    }
+    lock.lock();
+    // Under the lock, so that abandon() and this agree on whose it is.
+    if (!running->abandoned) done_(std::move(running->ended));
+    running_.erase(running);
+    if (running_.empty()) idle_.notify_all();
+  }
+}
+
+}  // namespace umbel

@@ -1,0 +1,72 @@
+// The threads that run tasks.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "ended.hpp"
+#include "run_context.hpp"
+
+namespace umbel {
+
+// Thread-safe. What the functions refer to outlives it; the destructor waits for every task
+// function to return.
+class Pool {
+ public:
+  using Run =
+      std::function<void(Ended&, const std::shared_ptr<RunControl>&, std::mt19937_64& random)>;
+
+  // `run` runs a job; `done` takes it afterwards, unless it was abandoned meanwhile, and must not
+  // call the pool.
+  Pool(std::size_t threads, Run run, std::function<void(Ended)> done, Instruments& instruments);
+  ~Pool();
+
+  // After close() the job comes back.
+  [[nodiscard]] std::optional<Job> submit(Job job);
+  // Nothing starts any more. Answers what has not started.
+  [[nodiscard]] std::vector<Job> close();
+  // Takes out what has not started of one consumer.
+  [[nodiscard]] std::vector<Job> take_waiting(const Consumer* consumer);
+  // Waits until nothing runs. False: `until` passed.
+  bool wait_idle(Steady::time_point until);
+  // Sets the stop token of all that runs, because the worker stops.
+  void interrupt();
+  // What still runs is no longer ours: what it answers will be dropped. Answers copies of the jobs,
+  // good for giving them back.
+  [[nodiscard]] std::vector<Job> abandon();
+
+  [[nodiscard]] std::size_t active() const;
+  [[nodiscard]] std::uint64_t started() const;  // since the beginning
+
+ private:
+  struct Running {
+    Ended ended;
+    std::shared_ptr<RunControl> control = std::make_shared<RunControl>();
+    std::shared_ptr<Consumer> consumer;  // of the job, readable while it runs
+    DeliveryTag tag = 0;
+    TaskId id;
+    bool abandoned = false;
+  };
+  void work(const std::stop_token& stop);
+
+  Run run_;
+  std::function<void(Ended)> done_;
+  Instruments& instruments_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any submitted_, idle_;
+  std::deque<Job> waiting_;
+  std::list<Running> running_;
+  std::uint64_t started_ = 0;
+  bool closed_ = false;
+  bool interrupted_ = false;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace umbel

@@ -1,0 +1,50 @@
+// What a running task sees of its worker.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "umbel/celery/task_message.hpp"
+#include "umbel/worker/task.hpp"
+
+namespace umbel {
+
+// Why a run was told to stop. Shared by the run, its soft limit and the worker.
+struct RunControl {
+  std::stop_source stop;
+  std::atomic<bool> limit_passed{false};
+  std::atomic<bool> worker_stops{false};
+};
+
+class RunContext final : public TaskContext {
+ public:
+  RunContext(const celery::TaskMessage& task, std::shared_ptr<RunControl> control,
+             Enqueuer& enqueuer, metrics::Metrics& metrics, const Clock& clock, const Log& log);
+
+  [[nodiscard]] const TaskId& id() const override { return id_; }
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] std::int64_t retries() const override { return retries_; }
+  [[nodiscard]] std::stop_token stop() const override { return control_->stop.get_token(); }
+  [[nodiscard]] const Log& log() const override { return log_; }
+  [[nodiscard]] metrics::Metrics& metrics() override { return metrics_; }
+  [[nodiscard]] const Clock& clock() const override { return clock_; }
+  [[nodiscard]] Result<std::vector<AcceptedHandle>> spawn(std::vector<TaskRequest> requests,
+                                                          const Together& together) override;
+  [[nodiscard]] bool sleep_for(std::chrono::milliseconds duration) override;
+
+ private:
+  const TaskId id_, root_;
+  const std::string name_;
+  const std::int64_t retries_;
+  std::shared_ptr<RunControl> control_;
+  Enqueuer& enqueuer_;
+  metrics::Metrics& metrics_;
+  const Clock& clock_;
+  Log log_;
+  std::map<std::string, int> spawned_;  // equal requests made so far in this run
+};
+
+}  // namespace umbel
