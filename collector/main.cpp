@@ -1,1 +1,83 @@
-int main() { return 0; }
+// umbel-collector: composition only.
+#include <cstdlib>
+#include <iostream>
+
+#include "umbel/collector/collector.hpp"
+#include "umbel/engines/engines.hpp"
+#include "umbel/enqueue/relay.hpp"
+#include "umbel/ops/ops_server.hpp"
+#include "umbel/runtime/settings.hpp"
+
+namespace {
+
+struct Configuration {
+  umbel::CommonSettings common;
+  umbel::collector::CollectorOptions collector;
+  std::int64_t port = 5555;
+  std::int64_t max_tasks = 100'000;
+  std::int64_t max_connections = 256;
+};
+
+std::optional<int> read(Configuration& config, int argc, char** argv) {
+  umbel::Settings settings{"umbel-collector",
+                           "watches tasks, keeps their history, serves the page and the API"};
+  settings.add_common(config.common);
+  auto& options = config.collector;
+  settings.add(
+      {"address", "IPv4 address to listen on; any but loopback closes the API", "ADDRESS", {}},
+      options.address);
+  settings.add({"port", "port of the page and the API", "PORT", {}}, config.port,
+               {.least = 0, .most = 65535});
+  settings.add({"max-tasks", "tasks held in memory; the history keeps all", "N", {}},
+               config.max_tasks, {.least = 1000, .most = 10'000'000});
+  settings.add({"max-connections", "open connections; more are answered 503", "N", {}},
+               config.max_connections, {.least = 8, .most = 4000});
+  settings.add({"history-days", "days of history that are kept", "DAYS", {}}, options.history_days,
+               {.least = 1, .most = 36'500});
+  settings.add({"static-targets",
+                "what Prometheus scrapes beside workers, as program=host:port",
+                "LIST",
+                {}},
+               options.static_targets);
+  settings.add({"allowed-hosts",
+                "names in the Host header beside localhost and the address; * for any",
+                "LIST",
+                {}},
+               options.allowed_hosts);
+  if (const auto done = settings.load(argc, argv)) return done;
+  options.port = static_cast<std::uint16_t>(config.port);
+  options.max_tasks = static_cast<std::size_t>(config.max_tasks);
+  options.max_connections = static_cast<std::size_t>(config.max_connections);
+  options.version = umbel::version();
+  return std::nullopt;
+}
+
+int fail(const umbel::Log& log, const umbel::Error& error) {
+  log.error("cannot start", {{"error", error.what}});
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  umbel::block_signals();
+  Configuration config;
+  if (const auto done = read(config, argc, argv)) return *done;
+  const umbel::SystemClock clock;
+  const umbel::Log log{"umbel-collector", config.common.log_level, config.common.log_format};
+  const auto broker = umbel::open_broker(config.common.broker, clock, log);
+  if (!broker) return fail(log, broker.error());
+  const auto store = umbel::open_store(config.common.store, clock, log);
+  if (!store) return fail(log, store.error());
+  const auto history = umbel::open_history(config.common.store, clock, log);
+  if (!history) return fail(log, history.error());
+  umbel::metrics::Metrics metrics{"collector"};
+  umbel::Enqueuer enqueuer{**store, **broker, clock, log, umbel::producer_name()};
+  const umbel::Relay relay{enqueuer, log};
+  umbel::collector::Collector collector{config.collector, **broker, **store, **history,
+                                        enqueuer,         clock,    metrics, log};
+  collector.add_routes([&metrics](umbel::http::Router& router, auto ready, auto before) {
+    umbel::add_ops_routes(router, metrics, std::move(ready), std::move(before));
+  });
+  return umbel::run_until_signal({&collector}, log);
+}

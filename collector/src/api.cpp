@@ -1,0 +1,214 @@
+#include "api.hpp"
+
+#include <boost/json.hpp>
+
+#include "flower.hpp"
+#include "umbel/base/text.hpp"
+#include "umbel/celery/json.hpp"
+#include "umbel/metrics/catalogue.hpp"
+
+namespace umbel::collector {
+namespace {
+
+namespace json = boost::json;
+using http::error_response;
+using http::json_response;
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kLongestName = 255;
+
+// The one place that turns an error into an HTTP status.
+Response refused(const Error& error, int when_invalid = 400) {
+  switch (error.code) {
+    case Errc::NotFound:
+      return error_response(404, error.what);
+    case Errc::Invalid:
+      return error_response(when_invalid, error.what);
+    case Errc::Conflict:
+      return error_response(409, error.what);
+    case Errc::TimedOut:
+      return error_response(504, error.what);
+    default:
+      return error_response(503, error.what);
+  }
+}
+
+json::value value_of(const std::string& text) {
+  if (text.empty()) return nullptr;
+  const auto parsed = celery::parse_json(text);
+  return parsed ? *parsed : json::value(text);
+}
+
+std::string status_text(const TaskId& id, json::value result, std::string_view status) {
+  return flower::text(
+      json::object{{"id", id.str()}, {"result", std::move(result)}, {"status", status}});
+}
+
+// What events tell of an end is a display text; a stored result is the value itself.
+json::value shown_result(const Task& task) {
+  const auto& text = task.state == TaskState::Failure ? task.exception : task.result;
+  return text ? json::value(*text) : json::value(nullptr);
+}
+
+Response submit(const ApiParts& parts, const Request& request) {
+  const std::string& name = request.parameters.at("name");
+  if (name.size() > kLongestName) {
+    return error_response(
+        400, "the task's name is longer than " + std::to_string(kLongestName) + " bytes");
+  }
+  TaskRequest task;
+  task.name = name;
+  if (request.body.find_first_not_of(" \t\r\n") != std::string::npos) {
+    const auto body = celery::parse_json(request.body);
+    if (!body) return error_response(400, "the body is not JSON: " + body.error().what);
+    if (!body->is_object()) {
+      return error_response(
+          400, "the body must be a JSON object of the task's arguments, such as {\"x\": 1}");
+    }
+    task.kwargs = celery::to_json(*body);
+  }
+  const auto accepted = parts.enqueuer.submit(std::span{&task, 1});
+  if (!accepted) return refused(accepted.error(), 422);
+  parts.metrics.counter(metrics::kTasksAccepted).Increment();
+  const AcceptedHandle& handle = accepted->front();
+  return json_response(flower::text(json::object{
+      {"task",
+       json::object{{"id", handle.id.str()}, {"name", handle.name}, {"status", "PENDING"}}}}));
+}
+
+Response status(const ApiParts& parts, const Request& request) {
+  const auto text =
+      task_status(parts.store, parts.history, parts.live, TaskId{request.parameters.at("id")});
+  return text ? json_response(*text) : refused(text.error());
+}
+
+Response list_workers(const ApiParts& parts, const Request& request) {
+  const auto refresh =
+      flower::bool_argument(request, "refresh");  // always fresh here; still checked
+  if (!refresh) return refused(refresh.error());
+  const auto only_status = flower::bool_argument(request, "status");
+  if (!only_status) return refused(only_status.error());
+  const WallTime now = parts.clock.wall();
+  if (*only_status) {
+    return json_response(flower::text(parts.live.with([&](LiveState& state) {
+      json::object answer;
+      for (const auto& [name, worker] : state.workers()) {
+        answer.emplace(name, worker.state.status(now) == WorkerStatus::Online);
+      }
+      return answer;
+    })));
+  }
+  const auto catalogue = parts.store.catalogue().all();
+  if (!catalogue) return refused(catalogue.error());
+  const std::string wanted = request.argument("workername").value_or("");
+  const json::object answer = parts.live.with([&](LiveState& state) {
+    json::object workers;
+    for (const auto& [name, worker] : state.workers()) {
+      if (wanted.empty() || wanted == name)
+        workers.emplace(name, flower::worker(worker, *catalogue));
+    }
+    return workers;
+  });
+  if (!wanted.empty() && answer.empty()) {
+    Response unknown;
+    unknown.status = 404;
+    unknown.body = "Unknown worker '" + wanted + "'";
+    return unknown;
+  }
+  return json_response(flower::text(answer));
+}
+
+Response list_tasks(const ApiParts& parts, const Request& request) {
+  const auto query = flower::task_query(request);
+  if (!query) return refused(query.error());
+  return json_response(flower::text(
+      parts.live.with([&](LiveState& state) { return flower::tasks(state, *query); })));
+}
+
+Response task_info(const ApiParts& parts, const Request& request) {
+  const TaskId id{request.parameters.at("id")};
+  auto dict = parts.live.with([&](LiveState& state) {
+    const Task* const task = state.find(id);
+    return task == nullptr ? std::nullopt
+                           : std::optional{flower::task_dict(*task, flower::children_of(state))};
+  });
+  if (!dict) {
+    const auto kept = parts.history.find(id);
+    if (!kept) return refused(kept.error());
+    dict = parts.live.with(
+        [&](LiveState& state) { return flower::task_dict(*kept, flower::children_of(state)); });
+  }
+  return json_response(flower::text(*dict));
+}
+
+Response list_targets(const ApiParts& parts) {
+  return json_response(flower::text(parts.live.with(
+      [&](LiveState& state) { return targets(state, parts.static_targets, parts.clock.wall()); })));
+}
+
+}  // namespace
+
+std::optional<Response> refuse_if_closed(bool closed) {
+  if (!closed) return std::nullopt;
+  return error_response(401,
+                        "this collector is reachable from other machines and has no authentication "
+                        "configured, so the API is "
+                        "closed; start it with --address 127.0.0.1 to open it to this machine");
+}
+
+Result<std::string> task_status(Store& store, History& history, Live& live, const TaskId& id) {
+  auto stored = store.results().find(id);
+  if (!stored && stored.error().code != Errc::NotFound) return stored.error();
+  if (stored && is_final(stored->state)) {
+    return status_text(id, value_of(stored->result), to_text(stored->state));
+  }
+  auto text = live.with([&](LiveState& state) {
+    const Task* const task = state.find(id);
+    // A task that runs again after an ended run stands in the store as it is now.
+    return task == nullptr ? std::string{}
+                           : status_text(id, shown_result(*task), task->state_text());
+  });
+  if (!text.empty()) return text;
+  if (stored) return status_text(id, nullptr, to_text(stored->state));
+  const auto kept = history.find(id);
+  if (kept) return status_text(id, shown_result(*kept), kept->state_text());
+  if (kept.error().code != Errc::NotFound) return kept.error();
+  return not_found("no task has the id " + shortened(id.str(), 80));
+}
+
+void add_api_routes(http::Router& router, const ApiParts& parts) {
+  // `parts` is copied into each handler: it holds references and small values.
+  const auto add = [&](const char* method, const char* path, bool guarded, auto handler) {
+    router.add(method, path, [parts, guarded, handler](const Request& request) {
+      if (guarded) {
+        if (auto no = refuse_if_closed(parts.closed)) return *no;
+      }
+      return handler(parts, request);
+    });
+  };
+  (void)parts.metrics.counter(metrics::kTasksAccepted);
+  add("GET", "/", false,
+      [](const ApiParts& p, const Request& r) { return serve_asset(p.assets, r); });
+  add("GET", "/assets/<file...>", false,
+      [](const ApiParts& p, const Request& r) { return serve_asset(p.assets, r); });
+  for (const Asset& asset : parts.assets) {  // files beside the page, such as its icon
+    if (asset.path.starts_with("/assets/")) continue;
+    add("GET", std::string{asset.path}.c_str(), false,
+        [](const ApiParts& p, const Request& r) { return serve_asset(p.assets, r); });
+  }
+  add("POST", "/task/<name>", true, submit);
+  add("GET", "/task/status/<id>", false, status);
+  add("GET", "/api/workers", true, list_workers);
+  add("GET", "/api/tasks", true, list_tasks);
+  add("GET", "/api/task/info/<id>", true, task_info);
+  add("GET", "/api/overview", true,
+      [](const ApiParts& p, const Request&) { return json_response(p.stream.overview()); });
+  add("GET", "/api/live", true, [](const ApiParts&, const Request&) {
+    return error_response(426, "this is a WebSocket; /api/overview answers the same once");
+  });
+  add("GET", "/api/prometheus/targets", false,
+      [](const ApiParts& p, const Request&) { return list_targets(p); });
+}
+
+}  // namespace umbel::collector

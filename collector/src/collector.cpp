@@ -1,0 +1,159 @@
+#include "umbel/collector/collector.hpp"
+
+#include <utility>
+
+#include "api.hpp"
+#include "figures.hpp"
+#include "gauges.hpp"
+#include "intake.hpp"
+#include "live.hpp"
+#include "live_stream.hpp"
+#include "umbel/metrics/catalogue.hpp"
+
+namespace umbel::collector {
+namespace {
+
+// Pages know numbers that the history was not told of yet: at most ten a second since the last
+// flush.
+constexpr std::uint64_t kUntoldNumbers = 10'000;
+
+bool is_loopback(const std::string& address) { return address.starts_with("127."); }
+
+}  // namespace
+
+struct Collector::Impl {
+  Impl(CollectorOptions given, Broker& the_broker, Store& the_store, History& the_history,
+       Enqueuer& the_enqueuer, const Clock& the_clock, metrics::Metrics& the_metrics, Log the_log)
+      : options{std::move(given)},
+        broker{the_broker},
+        store{the_store},
+        history{the_history},
+        enqueuer{the_enqueuer},
+        clock{the_clock},
+        metrics{the_metrics},
+        log{the_log},
+        live{options.max_tasks, clock.wall()},
+        stream{live, clock, metrics, {}},
+        gauges{live, stream, clock, metrics},
+        intake{broker,
+               store.results(),
+               history,
+               live,
+               clock,
+               metrics,
+               log,
+               intake_options(options),
+               [this] { return stream.sequence(); }},
+        figures{broker, store, history, live, clock, log, figures_options(options)} {}
+
+  static IntakeOptions intake_options(const CollectorOptions& options) {
+    IntakeOptions made;
+    made.subscriber = options.subscriber;
+    made.most_tasks = options.max_tasks;
+    return made;
+  }
+  static FiguresOptions figures_options(const CollectorOptions& options) {
+    FiguresOptions made;
+    made.keep_history = std::chrono::hours{24 * options.history_days};
+    return made;
+  }
+
+  [[nodiscard]] Result<void> ready() const {
+    if (auto fine = broker.ping(); !fine)
+      return unavailable("the broker does not answer: " + fine.error().what);
+    if (auto fine = store.ping(); !fine)
+      return unavailable("the store does not answer: " + fine.error().what);
+    return intake.ready();
+  }
+
+  [[nodiscard]] Result<void> open_server() {
+    auto targets = static_targets(options.static_targets);
+    if (!targets) return targets.error();
+    const bool closed = !is_loopback(options.address);
+    if (closed) {
+      log.warn(
+          "reachable from other machines without authentication: everything under /api and every "
+          "POST answer 401",
+          {{"address", options.address}});
+    }
+    http::Router router;
+    add_api_routes(router, ApiParts{live, stream, store, history, enqueuer, clock, metrics, log,
+                                    std::move(*targets), embedded_assets(), closed});
+    if (more_routes) {
+      more_routes(
+          router, [this] { return ready(); }, [this] { gauges.update(); });
+    }
+    http::WebSocketRoute socket = stream.route("/api/live");
+    socket.refuse = [closed](const http::Request&) { return refuse_if_closed(closed); };
+    http::ServerOptions server_options;
+    server_options.address = options.address;
+    server_options.port = options.port;
+    server_options.max_connections = options.max_connections;
+    server_options.allowed_hosts = options.allowed_hosts;
+    for (const char* status : {"2xx", "4xx", "5xx"})
+      (void)metrics.counter(metrics::kHttpRequests, {status});
+    server_options.on_response = [this](int status) {
+      metrics.counter(metrics::kHttpRequests, {std::to_string(status / 100) + "xx"}).Increment();
+    };
+    server = std::make_unique<http::Server>(std::move(server_options), std::move(router),
+                                            std::vector{std::move(socket)}, log);
+    return server->start();
+  }
+
+  [[nodiscard]] Result<void> start() {
+    if (auto loaded = intake.load(); !loaded) {
+      return Error{loaded.error().code, "the history cannot be read: " + loaded.error().what};
+    }
+    const std::uint64_t kept = intake.kept_push_sequence();
+    stream.start(kept == 0 ? 0 : kept + kUntoldNumbers,
+                 {.version = options.version, .since = intake.since()});
+    if (auto opened = open_server(); !opened) {
+      stream.stop();
+      server.reset();
+      return opened;
+    }
+    intake.start();
+    figures.start();
+    log.info("collector started", {{"address", options.address}, {"port", server->port()}});
+    return {};
+  }
+
+  void stop() {
+    if (server) server->stop();
+    figures.stop();
+    intake.stop();
+    stream.stop();
+  }
+
+  const CollectorOptions options;
+  Broker& broker;
+  Store& store;
+  History& history;
+  Enqueuer& enqueuer;
+  const Clock& clock;
+  metrics::Metrics& metrics;
+  Log log;
+  AddRoutes more_routes;
+  Live live;
+  LiveStream stream;
+  Gauges gauges;
+  Intake intake;
+  Figures figures;
+  std::unique_ptr<http::Server> server;
+};
+
+Collector::Collector(CollectorOptions options, Broker& broker, Store& store, History& history,
+                     Enqueuer& enqueuer, const Clock& clock, metrics::Metrics& metrics, Log log)
+    : impl_{std::make_unique<Impl>(std::move(options), broker, store, history, enqueuer, clock,
+                                   metrics, std::move(log))} {}
+
+Collector::~Collector() { stop(); }
+
+void Collector::add_routes(AddRoutes add) { impl_->more_routes = std::move(add); }
+Result<void> Collector::start() { return impl_->start(); }
+void Collector::stop() { impl_->stop(); }
+std::uint16_t Collector::port() const {
+  return impl_->server ? impl_->server->port() : std::uint16_t{0};
+}
+
+}  // namespace umbel::collector

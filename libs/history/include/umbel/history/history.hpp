@@ -1,7 +1,8 @@
 // The history port: every task a monitor saw, with its timeline, kept over restarts.
 //
-// Written by one process at a time, in batches; each batch carries the reader's positions, committed together with it, so that after a kill
-// reading goes on exactly behind what is kept. Writing a batch twice is harmless.
+// Written by one process at a time, in batches; each batch carries the reader's positions,
+// committed together with it, so that after a kill reading goes on exactly behind what is kept.
+// Writing a batch twice is harmless.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +22,21 @@ namespace umbel {
 struct HistoryPosition {
   std::uint64_t event_offset = 0;     // of the broker's event stream
   std::uint64_t result_sequence = 0;  // of ResultStore::finished_since
-  std::uint64_t push_sequence = 0;    // of the live stream to pages, so that it never repeats after a restart
+  // Of the live stream to pages, so that it never repeats after a restart.
+  std::uint64_t push_sequence = 0;
+  // The writer's own words, kept with the position and committed with it (its counters); any bytes.
+  std::string note;
+
+  friend bool operator==(const HistoryPosition&, const HistoryPosition&) = default;
 };
 
 // One thing that happened to a task.
 struct Moment {
   TaskId task;
-  WallTime at{};        // the sender's clock
-  std::string type;     // `received`, `started`, … as in the event's name
-  std::string worker;   // the sender
-  std::string detail;   // exception, ETA, … in a few words; may be empty
+  WallTime at{};       // the sender's clock
+  std::string type;    // `received`, `started`, … as in the event's name
+  std::string worker;  // the sender
+  std::string detail;  // exception, ETA, … in a few words; may be empty
 
   friend bool operator==(const Moment&, const Moment&) = default;
 };
@@ -46,14 +52,19 @@ class History {
  public:
   virtual ~History() = default;
 
-  // Stores the tasks as they stand now, appends the moments, moves the position: all or nothing as far as a later reader can tell.
-  [[nodiscard]] virtual Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments, const HistoryPosition& position) = 0;
+  // Stores the tasks as they stand now, appends the moments, moves the position: all or nothing as
+  // far as a later reader can tell.
+  [[nodiscard]] virtual Result<void> append(std::span<const Task> tasks,
+                                            std::span<const Moment> moments,
+                                            const HistoryPosition& position) = 0;
   [[nodiscard]] virtual Result<HistoryPosition> position() = 0;
 
   [[nodiscard]] virtual Result<Task> find(const TaskId& id) = 0;  // NotFound
-  [[nodiscard]] virtual Result<std::vector<Moment>> timeline(const TaskId& id) = 0;  // oldest first; unknown: empty
+  [[nodiscard]] virtual Result<std::vector<Moment>> timeline(
+      const TaskId& id) = 0;  // oldest first; unknown: empty
   // By first sight, newest first.
-  [[nodiscard]] virtual Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) = 0;
+  [[nodiscard]] virtual Result<HistoryPage> latest(std::size_t limit,
+                                                   const std::optional<std::string>& from) = 0;
   // Tasks without a final state, newest first: what a monitor takes up again after a restart.
   [[nodiscard]] virtual Result<std::vector<Task>> unfinished(std::size_t limit) = 0;
   // Forgets whole days before `before`; answers how many days.

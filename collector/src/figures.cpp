@@ -1,0 +1,111 @@
+#include "figures.hpp"
+
+#include <map>
+
+namespace umbel::collector {
+namespace {
+
+constexpr std::size_t kTicksLookedAt = 500;
+constexpr auto kForgetEvery = std::chrono::hours{1};
+
+}  // namespace
+
+std::vector<ScheduleRow> schedule_rows(const std::vector<TickRecord>& ticks) {
+  std::map<std::string, ScheduleRow> rows;
+  for (const TickRecord& tick : ticks) {
+    ScheduleRow& row = rows[tick.schedule];
+    if (row.name.empty()) {
+      row.name = tick.schedule;
+      row.last_due = tick.due;
+      row.last_outcome = tick.outcome;
+    }
+    if (row.last_task.empty()) row.last_task = tick.task;
+    row.missed += tick.missed;
+  }
+  std::vector<ScheduleRow> sorted;
+  for (auto& [name, row] : rows) sorted.push_back(std::move(row));
+  return sorted;
+}
+
+Figures::Figures(Broker& broker, Store& store, History& history, Live& live, const Clock& clock,
+                 Log log, FiguresOptions options)
+    : broker_{broker},
+      store_{store},
+      history_{history},
+      live_{live},
+      clock_{clock},
+      log_{log},
+      options_{options},
+      queues_outage_{log, "reading the queues"},
+      submissions_outage_{log, "reading submissions"},
+      schedule_outage_{log, "reading the schedule's ticks"},
+      forget_outage_{log, "forgetting old history"} {}
+
+Figures::~Figures() { stop(); }
+
+void Figures::start() {
+  thread_ = std::jthread{[this](const std::stop_token& stop) { run(stop); }};
+}
+
+void Figures::stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Figures::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    ask();
+    std::unique_lock lock{mutex_};
+    wake_.wait_for(lock, stop, options_.every, [] { return false; });
+  }
+}
+
+void Figures::ask() {
+  ask_queues();
+  ask_submissions();
+  ask_schedule();
+  live_.with([now = clock_.wall()](LiveState& state) { state.tick(now); });
+  if (!forgot_ || clock_.steady() - *forgot_ >= kForgetEvery) forget();
+}
+
+void Figures::ask_queues() {
+  const auto queues = broker_.queues();
+  if (!queues) return queues_outage_.failed(queues.error());
+  queues_outage_.works();
+  live_.with([&, now = clock_.wall()](LiveState& state) { state.set_queues(*queues, now); });
+}
+
+void Figures::ask_submissions() {
+  // A submission fetched again changes no count: the newest tells.
+  auto newest = store_.submissions().latest(1);
+  const auto count = store_.submissions().count();
+  if (!newest) return submissions_outage_.failed(newest.error());
+  if (!count) return submissions_outage_.failed(count.error());
+  submissions_outage_.works();
+  const auto fetched = newest->empty() ? std::nullopt : std::optional{newest->front().fetched};
+  if (submissions_known_ == *count && newest_fetch_ == fetched) return;
+  auto latest = store_.submissions().latest(options_.submissions);
+  if (!latest) return submissions_outage_.failed(latest.error());
+  submissions_known_ = *count;
+  newest_fetch_ = fetched;
+  live_.with([&](LiveState& state) { state.set_submissions(std::move(*latest)); });
+}
+
+void Figures::ask_schedule() {
+  const auto ticks = store_.ticks().recent(kTicksLookedAt);
+  if (!ticks) return schedule_outage_.failed(ticks.error());
+  schedule_outage_.works();
+  live_.with([rows = schedule_rows(*ticks)](LiveState& state) mutable {
+    state.set_schedule(std::move(rows));
+  });
+}
+
+void Figures::forget() {
+  forgot_ = clock_.steady();
+  const auto forgotten = history_.forget(clock_.wall() - options_.keep_history);
+  if (!forgotten) return forget_outage_.failed(forgotten.error());
+  forget_outage_.works();
+  if (*forgotten > 0) log_.info("old history forgotten", {{"days", *forgotten}});
+}
+
+}  // namespace umbel::collector

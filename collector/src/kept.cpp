@@ -1,0 +1,114 @@
+#include "kept.hpp"
+
+#include <boost/json.hpp>
+
+namespace umbel::collector {
+namespace {
+
+namespace json = boost::json;
+
+std::uint64_t number(const json::object& object, std::string_view key) {
+  const json::value* const value = object.if_contains(key);
+  boost::system::error_code error;
+  return value == nullptr ? 0 : value->to_number<std::uint64_t>(error);
+}
+
+std::string text(const json::object& object, std::string_view key) {
+  const json::value* const value = object.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string{value->get_string()} : std::string{};
+}
+
+std::optional<WallTime> time(const json::object& object, std::string_view key) {
+  const std::uint64_t micros = number(object, key);
+  if (micros == 0) return std::nullopt;
+  return from_micros(static_cast<std::int64_t>(micros));
+}
+
+json::value micros(const std::optional<WallTime>& time) {
+  return time ? json::value(to_micros(*time)) : json::value(nullptr);
+}
+
+json::object worker_note(const LiveWorker& worker) {
+  const WorkerState& state = worker.state;
+  json::object note{{"name", state.name.str()},
+                    {"pid", state.pid},
+                    {"sequence", worker.last_sequence},
+                    {"freq", state.freq},
+                    {"processed", state.processed},
+                    {"sw_ident", state.sw_ident},
+                    {"sw_ver", state.sw_ver},
+                    {"metrics_address", state.metrics_address},
+                    {"slots", state.slots},
+                    {"queues", state.queues},
+                    {"first_seen", micros(state.first_seen)},
+                    {"last_seen", micros(state.last_seen)}};
+  if (state.said_goodbye) note["goodbye"] = true;
+  return note;
+}
+
+LiveWorker worker_from(const json::object& note) {
+  LiveWorker worker;
+  WorkerState& state = worker.state;
+  state.name = WorkerName{text(note, "name")};
+  state.pid = static_cast<std::int64_t>(number(note, "pid"));
+  worker.last_sequence = number(note, "sequence");
+  if (const json::value* const freq = note.if_contains("freq")) {
+    boost::system::error_code error;
+    const double seconds = freq->to_number<double>(error);
+    if (!error && seconds > 0) state.freq = seconds;
+  }
+  state.processed = static_cast<std::int64_t>(number(note, "processed"));
+  state.sw_ident = text(note, "sw_ident");
+  state.sw_ver = text(note, "sw_ver");
+  state.metrics_address = text(note, "metrics_address");
+  state.slots = static_cast<std::int64_t>(number(note, "slots"));
+  state.queues = text(note, "queues");
+  state.first_seen = time(note, "first_seen");
+  state.last_seen = time(note, "last_seen");
+  state.said_goodbye = note.contains("goodbye");
+  return worker;
+}
+
+}  // namespace
+
+std::string to_note(const LiveState& state, std::optional<WallTime> since) {
+  const Totals& totals = state.totals();
+  json::array workers;
+  for (const auto& [name, worker] : state.workers()) workers.push_back(worker_note(worker));
+  return json::serialize(json::object{{"succeeded", totals.succeeded},
+                                      {"failed", totals.failed},
+                                      {"retried", totals.retried},
+                                      {"received", totals.received},
+                                      {"missed_events", totals.missed_events},
+                                      {"cut_batches", totals.cut_batches},
+                                      {"since", micros(since)},
+                                      {"events_read", micros(state.monitor().events_read)},
+                                      {"workers", std::move(workers)}});
+}
+
+Result<Kept> from_note(const std::string& note) {
+  Kept kept;
+  if (note.empty()) return kept;
+  boost::system::error_code error;
+  const json::value parsed = json::parse(note, error);
+  if (error || !parsed.is_object())
+    return invalid("the note kept in the history is not a JSON object");
+  const json::object& object = parsed.get_object();
+  kept.totals = {.succeeded = number(object, "succeeded"),
+                 .failed = number(object, "failed"),
+                 .retried = number(object, "retried"),
+                 .received = number(object, "received"),
+                 .missed_events = number(object, "missed_events"),
+                 .cut_batches = number(object, "cut_batches")};
+  kept.since = time(object, "since");
+  kept.events_read = time(object, "events_read");
+  if (const json::value* const workers = object.if_contains("workers");
+      workers != nullptr && workers->is_array()) {
+    for (const json::value& each : workers->get_array()) {
+      if (each.is_object()) kept.workers.push_back(worker_from(each.get_object()));
+    }
+  }
+  return kept;
+}
+
+}  // namespace umbel::collector

@@ -1,0 +1,166 @@
+// What the monitor knows now: tasks, workers, queues, counts. A plain object: events and figures
+// come in as values with their time, and nothing here waits, writes or asks a clock.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "series.hpp"
+#include "truth.hpp"
+#include "umbel/broker/broker.hpp"
+#include "umbel/model/event.hpp"
+#include "umbel/model/task.hpp"
+#include "umbel/model/worker_state.hpp"
+#include "umbel/store/submissions.hpp"
+#include "umbel/store/tick_ledger.hpp"
+
+namespace umbel::collector {
+
+struct Totals {  // since the history began
+  std::uint64_t succeeded = 0, failed = 0, retried = 0, received = 0;
+  std::uint64_t missed_events = 0;  // by holes in the workers' numbering
+  std::uint64_t cut_batches = 0;    // of the event stream, gone before they were read
+
+  friend bool operator==(const Totals&, const Totals&) = default;
+};
+
+struct LiveWorker {
+  WorkerState state;
+  std::uint64_t last_sequence = 0;               // 0: it numbers nothing, or nothing seen yet
+  std::map<std::string, std::uint64_t> started;  // by task name, at most kNamesPerWorker
+};
+
+struct LiveQueue {
+  QueueFigures figures;
+  std::optional<double> in_rate, out_rate;  // per second, over the last 10 s
+};
+
+struct ScheduleRow {
+  std::string name;
+  WallTime last_due{};
+  TaskId last_task;
+  TickOutcome last_outcome = TickOutcome::Enqueued;
+  std::uint64_t missed = 0;
+
+  friend bool operator==(const ScheduleRow&, const ScheduleRow&) = default;
+};
+
+// How the monitor itself is doing.
+struct MonitorFacts {
+  std::optional<WallTime> events_read;  // when the stream could last be read to its end
+  std::optional<WallTime> queues_read;
+  std::chrono::microseconds lag{};  // age of the newest event when it was taken in
+  WallTime lag_at{};
+  std::optional<WallTime> last_event;  // when one was last taken in
+  std::string history_error;           // empty: none
+};
+
+class LiveState {
+ public:
+  static constexpr std::size_t kMostWorkers = 1000;
+  static constexpr std::size_t kNamesPerWorker = 200;
+
+  LiveState(std::size_t most_tasks, WallTime started);
+
+  // --- from what was kept
+  void restore(const Totals& totals) { totals_ = totals; }
+  void restore(LiveWorker worker);
+  // A task as the history has it; replaces nothing that is known already, and counts nothing.
+  void adopt(Task task);
+
+  // --- from events
+  [[nodiscard]] bool knows(const TaskId& id) const { return by_id_.contains(id); }
+  // Merges, counts, and watches for holes in the sender's numbering. Answers the task, until the
+  // next call, if it was about one.
+  const Task* apply(const Event& event, WallTime now);
+  void count_cut_batches(std::uint64_t count) { totals_.cut_batches += count; }
+  // Everything that the stream holds up to `now` has been applied, without a hole since the last
+  // call or `blind_until`.
+  void caught_up(WallTime now);
+  // The stream was cut: what happened before `from` is not known.
+  void blind_until(WallTime from);
+  void set_lag(std::chrono::microseconds lag, WallTime now);
+  void set_history_error(std::string error) { monitor_.history_error = std::move(error); }
+
+  // --- from figures
+  void set_queues(const std::vector<QueueFigures>& queues, WallTime now);
+  void set_submissions(std::vector<Submission> latest) { submissions_ = std::move(latest); }
+  void set_schedule(std::vector<ScheduleRow> rows) { schedule_ = std::move(rows); }
+  // Once a second: measures the series and forgets workers that are long gone.
+  void tick(WallTime now);
+
+  // --- what is known
+  [[nodiscard]] const Task* find(const TaskId& id) const;
+  [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
+  [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
+  [[nodiscard]] std::uint64_t in_state(TaskState state) const {
+    return by_state_[static_cast<std::size_t>(state)];
+  }
+  // By last change, newest first, until `visit` answers false. `version` rises with every change.
+  template <class Visit>
+  void each_task(Visit visit) const {
+    for (const Entry& entry : tasks_) {
+      if (!visit(entry.task, entry.version)) return;
+    }
+  }
+  [[nodiscard]] std::uint64_t version() const { return version_; }
+  [[nodiscard]] const Totals& totals() const { return totals_; }
+  [[nodiscard]] const std::map<std::string, LiveWorker>& workers() const { return workers_; }
+  [[nodiscard]] const std::map<std::string, LiveQueue>& queues() const { return queues_; }
+  [[nodiscard]] const std::vector<Submission>& submissions() const { return submissions_; }
+  [[nodiscard]] const std::vector<ScheduleRow>& schedule() const { return schedule_; }
+  [[nodiscard]] const MonitorFacts& monitor() const { return monitor_; }
+  [[nodiscard]] Series& series() { return series_; }
+  [[nodiscard]] const Series& series() const { return series_; }
+  [[nodiscard]] WallTime started() const { return started_; }
+  [[nodiscard]] std::uint64_t waiting() const;                 // ready and delayed, over all queues
+  [[nodiscard]] double events_per_second(WallTime now) const;  // over the last 10 s
+  [[nodiscard]] std::chrono::microseconds lag(WallTime now) const;
+  [[nodiscard]] Truth truth(WallTime now) const;
+
+ private:
+  struct Entry {
+    Task task;
+    std::uint64_t version = 0;
+  };
+  using Tasks = std::list<Entry>;  // newest change first
+  struct Sample {
+    WallTime at{};
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> totals;  // published, acked
+  };
+
+  Tasks::iterator insert(Task task);
+  void make_room();
+  const Task* apply_task(const TaskEvent& event, WallTime now);
+  void number(const EventOrigin& origin, LiveWorker& worker, WallTime now);
+  LiveWorker* worker_of(const EventOrigin& origin);
+
+  const std::size_t most_tasks_;
+  const WallTime started_;
+  Tasks tasks_;
+  std::unordered_map<TaskId, Tasks::iterator> by_id_;
+  std::array<std::uint64_t, 9> by_state_{};
+  std::uint64_t version_ = 0;
+  std::uint64_t evicted_ = 0;
+  Totals totals_;
+  std::map<std::string, LiveWorker> workers_;
+  std::map<std::string, LiveQueue> queues_;
+  std::deque<Sample> samples_;  // of the queues' totals, the last 10 s
+  std::vector<Submission> submissions_;
+  std::vector<ScheduleRow> schedule_;
+  MonitorFacts monitor_;
+  Series series_;
+  std::deque<std::pair<std::int64_t, std::uint64_t>>
+      event_rate_;  // second and events taken in, the last 10 s
+  std::deque<std::pair<std::int64_t, std::uint64_t>>
+      missed_rate_;  // the same for missed ones, the last minute
+};
+
+}  // namespace umbel::collector

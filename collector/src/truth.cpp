@@ -1,0 +1,193 @@
+#include "truth.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "umbel/base/text.hpp"
+
+namespace umbel::collector {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::seconds;
+
+constexpr microseconds kBlind = seconds{5};
+constexpr microseconds kBehind = seconds{10};
+constexpr microseconds kJustStarted = seconds{6};  // three heartbeats
+constexpr microseconds kStandsStill = seconds{10};
+constexpr microseconds kLongWait = seconds{60};
+constexpr std::uint64_t kEnoughToJudge = 10;
+constexpr double kManyFail = 0.05;
+constexpr double kMostFail = 0.5;
+
+double failing(const TruthFacts& facts) {
+  return facts.finished == 0
+             ? 0
+             : static_cast<double>(facts.failed) / static_cast<double>(facts.finished);
+}
+
+std::string percent(double ratio) {
+  const double value = ratio * 100;
+  return value > 0 && value < 10 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
+}
+
+std::string tasks_wait(std::uint64_t count) {
+  return count == 1 ? "1 task waits" : grouped(count) + " tasks wait";
+}
+
+// What the monitor itself cannot see comes first: nothing else it says may be trusted then.
+std::optional<Truth> blindness(const TruthFacts& facts) {
+  const auto unknown = [](std::string text) {
+    return Truth{TruthLevel::Unknown, std::move(text), "/system"};
+  };
+  if (!facts.blind_for) {
+    if (facts.up < kBlind)
+      return unknown("The monitor has just started and has not read any events yet.");
+    return unknown(
+        fmt::format("The monitor is blind: it could not read any events since it started {} ago.",
+                    spoken(facts.up)));
+  }
+  if (*facts.blind_for > kBlind) {
+    return unknown(fmt::format(
+        "The monitor is blind: it could not read events for {}. What is shown is older.",
+        spoken(*facts.blind_for)));
+  }
+  if (facts.queues_age ? *facts.queues_age > 2 * kBlind : facts.up > 2 * kBlind) {
+    return unknown("The monitor cannot read the queues; how many tasks wait is not known.");
+  }
+  if (facts.lag > kBehind) {
+    return unknown(
+        fmt::format("The monitor is {} behind; what is shown is of then.", spoken(facts.lag)));
+  }
+  return std::nullopt;
+}
+
+std::optional<Truth> standing_queue(const TruthFacts& facts) {
+  const QueueFact* worst = nullptr;
+  for (const QueueFact& queue : facts.queues) {
+    if (queue.ready == 0 || queue.consumers > 0 ||
+        queue.oldest_wait.value_or(microseconds{}) < kStandsStill) {
+      continue;
+    }
+    if (worst == nullptr || *queue.oldest_wait > *worst->oldest_wait) worst = &queue;
+  }
+  if (worst == nullptr) return std::nullopt;
+  return Truth{TruthLevel::Bad,
+               fmt::format("Queue {} has stood still for {}: no worker takes from it. {}.",
+                           worst->name, spoken(*worst->oldest_wait), tasks_wait(worst->ready)),
+               "/queues"};
+}
+
+std::optional<Truth> missing_workers(const TruthFacts& facts) {
+  if (facts.workers_online > 0) {
+    if (facts.workers_lost.empty()) return std::nullopt;
+    const std::size_t count = facts.workers_lost.size();
+    return Truth{
+        TruthLevel::Warn,
+        count == 1 ? fmt::format("Worker {} stopped without a goodbye.", facts.workers_lost.front())
+                   : fmt::format("{} workers stopped without a goodbye, {} among them.", count,
+                                 facts.workers_lost.front()),
+        "/workers"};
+  }
+  std::uint64_t waiting = 0;
+  for (const QueueFact& queue : facts.queues) waiting += queue.ready;
+  if (waiting > 0) {
+    return Truth{TruthLevel::Bad, fmt::format("No worker is online; {}.", tasks_wait(waiting)),
+                 "/workers"};
+  }
+  return Truth{TruthLevel::Warn, "No worker is online.", "/workers"};
+}
+
+std::optional<Truth> failures(const TruthFacts& facts) {
+  const double ratio = failing(facts);
+  if (facts.finished < kEnoughToJudge || ratio <= kManyFail) return std::nullopt;
+  return Truth{ratio > kMostFail ? TruthLevel::Bad : TruthLevel::Warn,
+               fmt::format("{} of the last minute's {} tasks failed.", percent(ratio),
+                           grouped(facts.finished)),
+               "/tasks?state=FAILURE"};
+}
+
+std::optional<microseconds> oldest_wait(const TruthFacts& facts, std::string& queue) {
+  std::optional<microseconds> oldest;
+  for (const QueueFact& each : facts.queues) {
+    if (!each.oldest_wait || (oldest && *oldest >= *each.oldest_wait)) continue;
+    oldest = each.oldest_wait;
+    queue = each.name;
+  }
+  return oldest;
+}
+
+std::optional<Truth> losses(const TruthFacts& facts) {
+  if (!facts.history_error.empty()) {
+    return Truth{TruthLevel::Warn,
+                 "The history cannot be written; live figures go on. " + facts.history_error,
+                 "/system"};
+  }
+  if (facts.missed_lately > 0) {
+    return Truth{TruthLevel::Warn,
+                 fmt::format("{} events were missed in the last minute; counts may be low.",
+                             grouped(facts.missed_lately)),
+                 "/system"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const char* to_text(TruthLevel level) {
+  switch (level) {
+    case TruthLevel::Ok:
+      return "ok";
+    case TruthLevel::Warn:
+      return "warn";
+    case TruthLevel::Bad:
+      return "bad";
+    case TruthLevel::Unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string grouped(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) {
+    at -= 3;
+    text.insert(at, ",");
+  }
+  return text;
+}
+
+Truth line_of_truth(const TruthFacts& facts) {
+  if (auto blind = blindness(facts)) return *blind;
+  if (auto standing = standing_queue(facts)) return *standing;
+  auto workers = missing_workers(facts);
+  if (workers && facts.workers_online == 0 && facts.workers_lost.empty() &&
+      facts.up < kJustStarted) {
+    return {TruthLevel::Unknown, "The monitor has just started and listens for workers.", ""};
+  }
+  auto failed = failures(facts);
+  for (const auto& each : {workers, failed}) {
+    if (each && each->level == TruthLevel::Bad) return *each;
+  }
+  std::string queue;
+  const auto oldest = oldest_wait(facts, queue);
+  if (workers) return *workers;
+  if (failed) return *failed;
+  if (auto lost = losses(facts)) return *lost;
+  if (oldest && *oldest > kLongWait) {
+    return {TruthLevel::Warn,
+            fmt::format("The oldest task in queue {} has waited {}.", queue, spoken(*oldest)),
+            "/queues"};
+  }
+  // A ratio of few says little.
+  const std::string failing_part = facts.failed > 0 && facts.finished < kEnoughToJudge
+                                       ? fmt::format("{} of them failed", facts.failed)
+                                       : fmt::format("{} failing", percent(failing(facts)));
+  std::string text =
+      fmt::format("All well. {} tasks/min, {}", grouped(facts.finished), failing_part);
+  text += oldest ? fmt::format(", oldest wait {}.", spoken(*oldest)) : ", nothing waits.";
+  return {TruthLevel::Ok, text, ""};
+}
+
+}  // namespace umbel::collector

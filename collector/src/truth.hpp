@@ -1,0 +1,52 @@
+// The one line of truth: whether all is well, and if not, what and why. Computed here, so that
+// page, API and alerts say the same. Pure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "umbel/base/clock.hpp"
+
+namespace umbel::collector {
+
+enum class TruthLevel { Ok, Warn, Bad, Unknown };
+[[nodiscard]] const char* to_text(TruthLevel level);
+
+struct Truth {
+  TruthLevel level = TruthLevel::Unknown;
+  std::string text;
+  std::string link;  // a view of the page; empty: none
+
+  friend bool operator==(const Truth&, const Truth&) = default;
+};
+
+struct QueueFact {
+  std::string name;
+  std::uint64_t ready = 0;
+  std::uint64_t consumers = 0;
+  std::optional<std::chrono::microseconds> oldest_wait;
+};
+
+struct TruthFacts {
+  std::chrono::microseconds up{};  // since the monitor started
+  std::optional<std::chrono::microseconds>
+      blind_for;  // since events could last be read; nothing: never could
+  std::optional<std::chrono::microseconds> queues_age;  // since the queues could last be read
+  std::chrono::microseconds lag{};                      // between what happened and what is shown
+  std::size_t workers_online = 0;
+  std::vector<std::string> workers_lost;
+  std::vector<QueueFact> queues;
+  std::uint64_t finished = 0, failed = 0;  // in the last minute; finished has the failed ones too
+  std::uint64_t missed_lately = 0;         // events, in the last minute
+  std::string history_error;               // empty: none
+};
+
+[[nodiscard]] Truth line_of_truth(const TruthFacts& facts);
+
+// `1,204`
+[[nodiscard]] std::string grouped(std::uint64_t number);
+
+}  // namespace umbel::collector
