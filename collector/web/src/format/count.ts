@@ -16,8 +16,8 @@ export function count(value: number | null | undefined): string {
   const size = Math.abs(value);
   if (size < 10_000) return grouped.format(Math.round(value));
   for (const [index, [unit, letter]] of UNITS.entries()) {
-    // 999,950 reads "1 M", not "1000 k".
-    if (size < unit * 0.99995 && index < UNITS.length - 1) continue;
+    // 999,600 reads "1 M", not "1000 k".
+    if (size < unit * 0.9995 && index < UNITS.length - 1) continue;
     const scaled = value / unit;
     return `${trimmed(scaled, Math.abs(scaled) < 100 ? 1 : 0)} ${letter}`;
   }
