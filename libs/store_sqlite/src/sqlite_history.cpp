@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
+#include <unordered_map>
 
 #include "day_files.hpp"
 #include "history_rows.hpp"
@@ -56,6 +57,14 @@ struct DayBatch {
   std::vector<const Moment*> moments;
 };
 
+// A task that is not remembered: where it may lie, and where it goes if it is nowhere.
+struct Newcomer {
+  const TaskId* id;
+  Day otherwise;
+  DaySpan span;
+  std::optional<Day> found;
+};
+
 class SqliteHistory final : public History {
  public:
   SqliteHistory(std::string folder, const Clock& clock, Log log)
@@ -77,7 +86,7 @@ class SqliteHistory final : public History {
   // hide the others.
   template <class Look>
   Result<void> look_through(const std::vector<Day>& all, const Look& look);
-  Result<std::optional<Day>> day_of(const TaskId& id, const std::vector<Day>& all);
+  Result<void> look_for(std::vector<Newcomer>& newcomers, const std::vector<Day>& all);
   Result<void> recall_unfinished(const std::vector<Day>& all);
   Result<std::map<Day, DayBatch>> sort_by_day(std::span<const Task> tasks,
                                               std::span<const Moment> moments,
@@ -121,15 +130,25 @@ Result<void> SqliteHistory::look_through(const std::vector<Day>& all, const Look
   return {};
 }
 
-Result<std::optional<Day>> SqliteHistory::day_of(const TaskId& id, const std::vector<Day>& all) {
-  std::optional<Day> found;
-  auto looked = look_through(all, [&](Connection& connection, Day day) {
-    if (!holds(connection, id)) return false;
-    found = day;
-    return true;
+Result<void> SqliteHistory::look_for(std::vector<Newcomer>& newcomers,
+                                     const std::vector<Day>& all) {
+  const bool everywhere = !task_days_.complete();
+  const auto concerns = [&](const Newcomer& newcomer, Day day) {
+    if (newcomer.found || day == newcomer.otherwise) return false;
+    return everywhere || (day >= newcomer.span.first && day <= newcomer.span.last);
+  };
+  std::vector<Day> worth_a_look;
+  for (const auto day : all) {
+    const auto some = std::ranges::any_of(
+        newcomers, [&](const Newcomer& newcomer) { return concerns(newcomer, day); });
+    if (some) worth_a_look.push_back(day);
+  }
+  return look_through(worth_a_look, [&](Connection& connection, Day day) {
+    for (auto& newcomer : newcomers) {
+      if (concerns(newcomer, day) && holds(connection, *newcomer.id)) newcomer.found = day;
+    }
+    return false;
   });
-  if (!looked) return looked.error();
-  return found;
 }
 
 Result<void> SqliteHistory::recall_unfinished(const std::vector<Day>& all) {
@@ -149,46 +168,34 @@ Result<void> SqliteHistory::recall_unfinished(const std::vector<Day>& all) {
   return {};
 }
 
-std::vector<Day> within(const std::vector<Day>& all, const DaySpan& span) {
-  std::vector<Day> some;
-  for (const auto day : all) {
-    if (day >= span.first && day <= span.last) some.push_back(day);
-  }
-  return some;
-}
-
 Result<std::map<Day, DayBatch>> SqliteHistory::sort_by_day(std::span<const Task> tasks,
                                                            std::span<const Moment> moments,
                                                            const std::vector<Day>& all) {
-  std::map<Day, DayBatch> batches;
-  std::unordered_map<TaskId, Day> here;
   const auto now = clock_.wall();
-  const auto place = [&](const TaskId& id, WallTime seen, const DaySpan& span) -> Result<Day> {
-    if (const auto known = here.find(id); known != here.end()) return known->second;
-    auto day = task_days_.of(id);
-    if (!day) {
-      const auto& where = task_days_.complete() ? within(all, span) : all;
-      auto found = day_of(id, where);
-      if (!found) return found.error();
-      day = *found;
-    }
-    return here.emplace(id, day.value_or(floor<days>(seen))).first->second;
+  std::unordered_map<TaskId, Day> days_of;
+  std::vector<Newcomer> newcomers;
+  const auto meet = [&](const TaskId& id, Day otherwise, const DaySpan& span) {
+    const auto known = task_days_.of(id);
+    const bool first = days_of.emplace(id, known.value_or(otherwise)).second;
+    if (first && !known) newcomers.push_back({&id, otherwise, span, std::nullopt});
   };
   for (const auto& task : tasks) {
-    const auto seen = plausible(first_sight(task), now);
-    auto span = possible_days(task);
-    span.last = std::max(span.last, floor<days>(seen));
-    const auto day = place(task.uuid, seen, span);
-    if (!day) return day.error();
-    batches[*day].tasks.push_back({&task, seen});
+    meet(task.uuid, floor<days>(plausible(first_sight(task), now)), possible_days(task));
   }
   for (const auto& moment : moments) {
-    const auto seen = plausible(moment.at, now);
-    const auto at = floor<days>(seen);
-    const auto day = place(moment.task, seen, {at - days{1}, at + days{1}});
-    if (!day) return day.error();
-    batches[*day].moments.push_back(&moment);
+    const auto at = floor<days>(plausible(moment.at, now));
+    meet(moment.task, at, {at - days{1}, at + days{1}});
   }
+  if (auto looked = look_for(newcomers, all); !looked) return looked.error();
+  for (const auto& newcomer : newcomers) {
+    if (newcomer.found) days_of[*newcomer.id] = *newcomer.found;
+  }
+
+  std::map<Day, DayBatch> batches;
+  for (const auto& task : tasks) {
+    batches[days_of[task.uuid]].tasks.push_back({&task, plausible(first_sight(task), now)});
+  }
+  for (const auto& moment : moments) batches[days_of[moment.task]].moments.push_back(&moment);
   return batches;
 }
 
