@@ -1,0 +1,62 @@
+# What Umbel needs from Debian 12, and how ./run and ./test install what is missing. Sourced, not run.
+
+BUILD_PACKAGES=(
+  g++ cmake ninja-build ca-certificates tzdata
+  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev zlib1g-dev
+  prometheus-cpp-dev libcivetweb-dev libcurl4-openssl-dev
+  libspdlog-dev libfmt-dev libcli11-dev libyaml-cpp-dev libhowardhinnant-date-dev
+  libsqlite3-dev libsqlitecpp-dev
+)
+RUN_PACKAGES=(prometheus)
+TEST_PACKAGES=(libgtest-dev libgmock-dev chromium curl procps git)
+BARE_PACKAGES=(debootstrap)
+
+# Prints those of its arguments that are not installed.
+missing_packages() {
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+  done
+}
+
+# Node.js may come from elsewhere, and then Debian's npm would clash with it: look for the commands, not the packages.
+missing_node() {
+  command -v node >/dev/null || echo nodejs
+  command -v npm >/dev/null || echo npm
+}
+
+# install_missing yes|no PACKAGE…: lists what is missing and installs it, or with `no` says what to do and fails. Nothing that is installed
+# starts a service now, and Prometheus, if it comes from us, is not started at the next boot either: Umbel runs its own.
+install_missing() {
+  local allowed=$1 missing
+  shift
+  mapfile -t missing < <(missing_packages "$@"; missing_node)
+  [ ${#missing[@]} -eq 0 ] && return 0
+  echo "Missing Debian packages: ${missing[*]}"
+  if [ "$allowed" = no ]; then
+    echo "Not installing them (--no-install). As root: apt-get install --no-install-recommends ${missing[*]}" >&2
+    return 1
+  fi
+  local sudo=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      echo "Neither root nor sudo. As root: apt-get install --no-install-recommends ${missing[*]}" >&2
+      return 1
+    fi
+    sudo=(sudo)
+  fi
+  local policy=/usr/sbin/policy-rc.d made_policy=no status=0
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+    "${sudo[@]}" chmod 755 "$policy"
+    made_policy=yes
+  fi
+  "${sudo[@]}" apt-get update -q &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" ||
+    status=$?
+  [ "$made_policy" = no ] || "${sudo[@]}" rm -f "$policy"
+  if [ "$status" -eq 0 ] && [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" prometheus "* ]]; then
+    "${sudo[@]}" systemctl disable --quiet prometheus.service || true
+  fi
+  return "$status"
+}
