@@ -1,5 +1,7 @@
 #include "field_reader.hpp"
 
+#include <cmath>
+
 #include "umbel/celery/json.hpp"
 
 namespace umbel::celery {
@@ -24,7 +26,9 @@ std::string described(const boost::json::value& value) {
     case boost::json::kind::object:
       return "an object";
     default:
-      return "the number " + to_json(value);
+      return value.is_double() && !std::isfinite(value.get_double())
+                 ? "no finite number"
+                 : "the number " + to_json(value);
   }
 }
 

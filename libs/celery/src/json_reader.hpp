@@ -1,9 +1,9 @@
 // One way through Boost.JSON's parser for everything that is read here, whatever is made of it: a
 // value, or events at once.
 //
-// A handler is what basic_parser asks for, plus `void begin(std::string_view text, std::span<const
-// std::size_t> nans)`, called before each pass over a text, and `double number(raw)` semantics of
-// its own. After a first pass that failed at a Python token a second one follows over the rewritten
+// A handler is what basic_parser asks for, plus `void begin(std::string_view text,
+// std::span<const std::size_t> nans)`, called before each pass over a text: `nans` says where a
+// zero stands for NaN. After a first pass that failed, a second one may follow over a rewritten
 // text, so begin() must forget what came before.
 #pragma once
 

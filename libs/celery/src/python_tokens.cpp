@@ -43,17 +43,31 @@ class Rewriter {
  private:
   // Each answers how many bytes it has dealt with.
   std::size_t outside(std::size_t i) {
-    const std::string_view rest = source_.substr(i);
-    if (rest.starts_with("NaN")) {
+    if (stands_alone(i, "NaN")) {
       put(i, "0.0");
       out_.nans.push_back(i);
       return 3;
     }
-    if (rest.starts_with("Infinity")) {
+    if (stands_alone(i, "-Infinity")) {
+      put(i, "-1e999999");
+      return 9;
+    }
+    if (stands_alone(i, "Infinity")) {
       put(i, "1e999999");
       return 8;
     }
     return 1;
+  }
+
+  // Whether `token` stands at `i` as a value of its own: `1NaN` must not become a number.
+  [[nodiscard]] bool stands_alone(std::size_t i, std::string_view token) const {
+    if (!source_.substr(i).starts_with(token)) return false;
+    const std::size_t end = i + token.size();
+    const auto is_one_of = [&](std::size_t at, std::string_view allowed) {
+      return allowed.find(source_[at]) != std::string_view::npos;
+    };
+    return (i == 0 || is_one_of(i - 1, " \t\r\n[,:")) &&
+           (end == source_.size() || is_one_of(end, " \t\r\n],}"));
   }
 
   std::size_t escape(std::size_t i) {

@@ -15,12 +15,14 @@ namespace umbel::celery {
 
 inline constexpr std::size_t kMaxDepth = 64;
 
-// Errc::Invalid says what is wrong and at which byte.
+// Errc::Invalid says what is wrong and at which byte. NaN and the infinities are doubles of that
+// value; an integer beyond 64 bits is the nearest double. Of a typed `base64` the text stays as it
+// is, a `uuid` gets its dashes. Nested deeper than kMaxDepth: Invalid.
 [[nodiscard]] Result<boost::json::value> parse_json(std::string_view text);
 [[nodiscard]] std::string to_json(const boost::json::value& value);
 
-// {"exc_type", "exc_message", "exc_module"}: what a Python caller's .get() turns back into an
-// exception.
+// {"exc_type", "exc_message", "exc_module"}, the message as the only argument, none if it is empty:
+// what a Python caller's .get() turns back into an exception.
 [[nodiscard]] boost::json::object exception_document(std::string_view type,
                                                      std::string_view message,
                                                      std::string_view module = "builtins");

@@ -22,7 +22,8 @@ struct TaskMessage {
   TaskId id;
   boost::json::array args;
   boost::json::object kwargs;
-  boost::json::object embed;  // callbacks, errbacks, chain, chord as they came, nulls left out; empty for ours
+  boost::json::object
+      embed;  // callbacks, errbacks, chain, chord as they came, nulls left out; empty for ours
   std::int64_t retries = 0;
   std::optional<WallTime> eta, expires;
   std::optional<double> time_limit, soft_time_limit;  // seconds, above 0
@@ -33,8 +34,9 @@ struct TaskMessage {
   std::string reply_to;
   int priority = 0;
   bool ignore_result = false;
-  // Anything else at the top level (ours start with `umbel_`), and of Celery's own headers those that are not at their default
-  // (lang, group_index, replaced_task_nesting, stamped_headers, stamps). On writing, a name that has a member above is left out.
+  // Anything else at the top level (ours start with `umbel_`), and of Celery's own headers those
+  // that are not at their default (lang, group_index, replaced_task_nesting, stamped_headers,
+  // stamps). On writing, a name that has a member above is left out.
   boost::json::object extra_headers;
 
   friend bool operator==(const TaskMessage&, const TaskMessage&) = default;

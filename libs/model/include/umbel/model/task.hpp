@@ -52,11 +52,15 @@ struct Task {
   std::optional<std::string> queue, exchange, routing_key;
   std::optional<std::int64_t> clock;
   std::optional<std::string> root_id, parent_id;
-  // Distinct task-started events seen (the last one come again does not count): above 1 + retries, it ran more than once.
+  // Distinct task-started events seen (the last one come again does not count): above 1 + retries,
+  // it ran more than once.
   std::int64_t starts = 0;
-  std::string started_by;  // the worker of the last task-started; need not be kept: without it a start is told by its time alone
+  std::string started_by;  // the worker of the last task-started; need not be kept: without it a
+                           // start is told by its time alone
 
   [[nodiscard]] std::string_view state_text() const;  // custom_state for Custom
+
+  friend bool operator==(const Task&, const Task&) = default;
 };
 
 struct Merge {
@@ -64,7 +68,8 @@ struct Merge {
   TaskState before = TaskState::Pending;
 };
 
-// Merges `event`, which must carry the task's own id. Fields that the event does not carry are left as they are.
+// Merges `event`, which must carry the task's own id. Fields that the event does not carry are left
+// as they are.
 Merge apply(Task& task, const TaskEvent& event);
 
 }  // namespace umbel
