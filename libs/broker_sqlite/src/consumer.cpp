@@ -74,6 +74,7 @@ void SqliteConsumer::register_anew() {
 Result<std::vector<Delivery>> SqliteConsumer::next(std::size_t max, std::chrono::milliseconds limit,
                                                    std::stop_token stop) {
   std::optional<Wait> wait;
+  if (stop.stop_requested()) return std::vector<Delivery>{};
   for (;;) {
     // Before the look: what happens after it must wake us.
     socket_.drain();

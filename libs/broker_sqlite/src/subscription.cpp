@@ -70,6 +70,7 @@ Result<std::vector<EventBatch>> SqliteSubscription::next(std::size_t max,
                                                          std::chrono::milliseconds limit,
                                                          std::stop_token stop) {
   std::optional<Wait> wait;
+  if (stop.stop_requested()) return std::vector<EventBatch>{};
   for (;;) {
     socket_.drain();
     try {
