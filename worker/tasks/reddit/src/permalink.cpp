@@ -1,0 +1,82 @@
+#include "permalink.hpp"
+
+#include <fmt/format.h>
+
+#include <cctype>
+
+#include "listing.hpp"
+#include "umbel/base/text.hpp"
+
+namespace umbel::reddit {
+namespace {
+
+struct Parts {
+  std::string host;  // lower case, without port; empty: no authority
+  std::string_view path;
+  bool understood = true;
+};
+
+std::string lower(std::string_view text) {
+  std::string out{text};
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+Parts parts_of(std::string_view url) {
+  Parts parts;
+  if (const auto scheme_end = url.find("://"); scheme_end != std::string_view::npos) {
+    const std::string scheme = lower(url.substr(0, scheme_end));
+    url.remove_prefix(scheme_end + 3);
+    const auto authority_end = url.find_first_of("/?#");
+    const std::string_view authority = url.substr(0, authority_end);
+    parts.understood = (scheme == "https" || scheme == "http") && !authority.empty() &&
+                       authority.find('@') == std::string_view::npos;
+    parts.host = lower(authority.substr(0, authority.find(':')));
+    url = authority_end == std::string_view::npos ? std::string_view{} : url.substr(authority_end);
+  }
+  parts.path = url.substr(0, url.find_first_of("?#"));
+  return parts;
+}
+
+bool is_reddit(const std::string& host) {
+  return host == "reddit.com" || host.ends_with(".reddit.com");
+}
+
+// Takes the first segment off a path; empty when there is none.
+std::string_view take(std::string_view& path) {
+  while (path.starts_with('/')) path.remove_prefix(1);
+  const std::string_view segment = path.substr(0, path.find('/'));
+  path.remove_prefix(segment.size());
+  return segment;
+}
+
+}  // namespace
+
+Result<std::string> submission_id(std::string_view url, std::string_view api_url) {
+  const auto refused = [&](std::string_view why) {
+    return invalid(fmt::format(
+        "url: '{}' {}; allowed is https://www.reddit.com/r/<subreddit>/comments/<id>/…, "
+        "/r/<subreddit>/comments/<id>/… or /comments/<id>",
+        shortened(url, 200), why));
+  };
+  const Parts parts = parts_of(url);
+  if (!parts.understood) return refused("is no http or https address");
+  if (!parts.host.empty() && !is_reddit(parts.host) && parts.host != parts_of(api_url).host) {
+    return refused(fmt::format("is on {}, which is not Reddit", parts.host));
+  }
+  if (!parts.path.starts_with('/')) return refused("has no path");
+
+  std::string_view path = parts.path;
+  std::string_view segment = take(path);
+  if (segment == "r" || segment == "user" || segment == "u") {
+    take(path);
+    segment = take(path);
+  }
+  if (segment != "comments") return refused("is not the address of a submission");
+  std::string_view id = take(path);
+  if (id.ends_with(".json")) id.remove_suffix(5);
+  if (!is_id(id)) return refused("has no id of digits and small letters after /comments/");
+  return std::string{id};
+}
+
+}  // namespace umbel::reddit
