@@ -140,6 +140,22 @@ TEST(TaskRegistry, DescribesEachTaskForTheCatalogue) {
   EXPECT_THAT(tasks.queues(), ElementsAre(QueueName{"words"}));
 }
 
+double area(TaskContext& context, double width, double height) {
+  if (width < 0) throw FinalTaskError{"ValueError", "width: must not be negative"};
+  context.log().info("measured");
+  return width * height;
+}
+
+TEST(TaskRegistry, TakesTheExampleOfTheReadme) {
+  TaskRegistry tasks;
+  tasks.add("area", area, {"width", {"height", 1.0}}, {.queue = QueueName{"shapes"}});
+
+  NoContext context;
+  EXPECT_EQ(tasks.find("area")->call(context, {2}, {{"height", 3}}), 6.0);
+  EXPECT_EQ(tasks.find("area")->call(context, {2}, {}), 2.0);
+  EXPECT_THROW((void)tasks.find("area")->call(context, {-2}, {}), FinalTaskError);
+}
+
 TEST(TaskRegistry, RefusesANameTwiceAndAWrongNumberOfNames) {
   TaskRegistry tasks;
   std::function<void(TaskContext&)> nothing = [](TaskContext&) {};

@@ -261,18 +261,80 @@ TEST(WorkerRedelivery, GivesUpATaskThatTookThreeWorkersWithIt) {
   EXPECT_EQ(runs, 0);
 }
 
-// A broker whose event stream can be shut.
-class ShutEvents final : public Broker {
+TEST(WorkerRedelivery, DropsAnAttemptThatAlreadyEndedInARetry) {
+  Stand stand;
+  std::mutex mutex;
+  std::vector<std::int64_t> attempts;
+  std::function<void(TaskContext&)> note = [&](TaskContext& context) {
+    const std::lock_guard lock{mutex};
+    attempts.push_back(context.retries());
+  };
+  stand.tasks.add("note", note, {});
+  celery::TaskMessage task;
+  task.task = "note";
+  task.id = new_task_id();
+  (void)stand.send(task);
+  {
+    auto consumer = stand.broker->consume({{QueueName{kDefaultQueue}}, 1, "lost"});
+    ASSERT_TRUE(consumer);
+    ASSERT_THAT((*consumer)->next(1, 5s, {}).value(), SizeIs(1));
+    FinishedRun run;
+    run.id = task.id;
+    run.name = task.task;
+    run.queue = QueueName{kDefaultQueue};
+    run.state = TaskState::Retry;
+    run.done = stand.clock.wall();
+    task.retries = 1;
+    run.retry = AcceptedTask{task.id, task.task, run.queue, celery::encode_task(task), {}};
+    ASSERT_TRUE(stand.store.results().finish({&run, 1}));
+  }  // died before the ack; the first attempt's message comes again
+  const auto worker = stand.start();
+
+  EXPECT_EQ(stand.result_of(task.id).state, TaskState::Success);
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+  const std::lock_guard lock{mutex};
+  EXPECT_THAT(attempts, ::testing::ElementsAre(1));
+}
+
+// Another consumer, which can be told to fail.
+class FailingConsumer final : public Consumer {
  public:
-  explicit ShutEvents(Broker& real) : real_{real} {}
+  FailingConsumer(std::unique_ptr<Consumer> real, std::shared_ptr<std::atomic<bool>> fails)
+      : real_{std::move(real)}, fails_{std::move(fails)} {}
+  Result<std::vector<Delivery>> next(std::size_t max, std::chrono::milliseconds limit,
+                                     std::stop_token stop) override {
+    if (*fails_) return unavailable("cut, says the test");
+    return real_->next(max, limit, std::move(stop));
+  }
+  Result<std::vector<DeliveryTag>> ack(std::span<const DeliveryTag> tags) override {
+    if (*fails_) return unavailable("cut, says the test");
+    return real_->ack(tags);
+  }
+  Result<void> requeue(std::span<const DeliveryTag> tags) override { return real_->requeue(tags); }
+  [[nodiscard]] std::size_t unacked() const override { return real_->unacked(); }
+
+ private:
+  std::unique_ptr<Consumer> real_;
+  std::shared_ptr<std::atomic<bool>> fails_;
+};
+
+// A broker whose event stream can be shut and whose first consumer can be cut.
+class FaultyBroker final : public Broker {
+ public:
+  explicit FaultyBroker(Broker& real) : real_{real} {}
   std::atomic<bool> shut{true};
   std::atomic<int> tries{0};
+  std::shared_ptr<std::atomic<bool>> first_fails = std::make_shared<std::atomic<bool>>(false);
+  std::atomic<int> consumers{0};
   Result<void> declare(std::span<const QueueName> queues) override { return real_.declare(queues); }
   Result<void> publish(std::span<const OutgoingMessage> messages) override {
     return real_.publish(messages);
   }
   Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) override {
-    return real_.consume(std::move(options));
+    auto real = real_.consume(std::move(options));
+    if (!real || consumers++ > 0) return real;
+    return std::unique_ptr<Consumer>{
+        std::make_unique<FailingConsumer>(std::move(*real), first_fails)};
   }
   Result<void> publish_events(std::string_view body) override {
     ++tries;
@@ -289,9 +351,34 @@ class ShutEvents final : public Broker {
   Broker& real_;
 };
 
+TEST(WorkerOutage, TakesANewConsumerWhenTheOldOneStaysOut) {
+  Stand stand;
+  FaultyBroker broker{*stand.broker};
+  broker.shut = false;
+  Gate gate;
+  stand.tasks.add("gate", gate.task(), {});
+  stand.options.concurrency = 1;
+  stand.options.reconnect_after = 100ms;
+  Worker worker{stand.options, stand.tasks,   broker,   stand.store,
+                stand.clock,   stand.metrics, stand.log};
+  ASSERT_TRUE(worker.start());
+  const auto running = stand.submit("gate");
+  const auto waiting = stand.submit("gate");
+  ASSERT_TRUE(eventually([&] { return gate.running == 1 && stand.queue().unacked == 2; }));
+  *broker.first_fails = true;
+  ASSERT_TRUE(eventually([&] { return broker.consumers == 2; }));
+  gate.open();
+
+  EXPECT_EQ(stand.result_of(waiting).state, TaskState::Success);
+  EXPECT_EQ(stand.result_of(running).state, TaskState::Success);
+  *broker.first_fails = false;
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+  EXPECT_EQ(gate.running, 2) << "each ran once";
+}
+
 TEST(EventSender, KeepsEventsWhileTheBrokerRefusesAndCountsWhatItCannotHold) {
   Stand stand;
-  ShutEvents broker{*stand.broker};
+  FaultyBroker broker{*stand.broker};
   Instruments instruments{stand.metrics, {}};
   EventSender sender{broker, stand.clock, instruments, stand.log, "w1@test", 10};
   for (int i = 0; i < 15; ++i) {

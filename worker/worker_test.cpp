@@ -324,6 +324,7 @@ TEST_F(WorkerRuns, SpawnsTheSameTasksWhenItRunsAgain) {
   const auto id = stand.submit("parent");
 
   EXPECT_EQ(stand.result_of(id).state, TaskState::Success);
+  const std::lock_guard lock{mutex};
   ASSERT_EQ(handles.size(), 2U);
   EXPECT_EQ(handles[0][0].id, handles[1][0].id);
   EXPECT_EQ(handles[0][1].id, handles[1][1].id);

@@ -8,13 +8,13 @@
 namespace umbel {
 namespace {
 constexpr std::chrono::milliseconds kLongestWait{500};
-// A consumer that fails for longer has lost its hold on its messages: a new one is the way back.
-constexpr std::chrono::seconds kNewConsumerAfter{5};
 }  // namespace
 
-Fetcher::Fetcher(Parts parts, ConsumeOptions options, std::unique_ptr<Consumer> consumer, Log log)
+Fetcher::Fetcher(Parts parts, ConsumeOptions options, std::unique_ptr<Consumer> consumer,
+                 std::chrono::milliseconds reconnect_after, Log log)
     : parts_{parts},
       options_{std::move(options)},
+      reconnect_after_{reconnect_after},
       log_{std::move(log)},
       outage_{"broker", parts.clock, log_},
       slots_{std::make_shared<Slots>(options_.prefetch)},
@@ -52,7 +52,7 @@ void Fetcher::fetch(const std::stop_token& stop) {
 void Fetcher::failed(const char* call, const Error& error, const std::stop_token& stop) {
   parts_.instruments.broker_failed(call);
   const auto wait = outage_.failed(error);
-  if (consumer_ && outage_.lasted() > kNewConsumerAfter) {
+  if (consumer_ && outage_.lasted() > reconnect_after_) {
     // What runs keeps the old consumer, to acknowledge with it if it can; what has not started will
     // come again.
     auto back = parts_.pool.take_waiting(consumer_.get());

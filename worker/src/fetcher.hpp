@@ -23,7 +23,10 @@ class Fetcher {
     Instruments& instruments;
     const Clock& clock;
   };
-  Fetcher(Parts parts, ConsumeOptions options, std::unique_ptr<Consumer> consumer, Log log);
+  // A consumer that fails for longer than `reconnect_after` has lost its hold on its messages: a
+  // new one is the way back.
+  Fetcher(Parts parts, ConsumeOptions options, std::unique_ptr<Consumer> consumer,
+          std::chrono::milliseconds reconnect_after, Log log);
 
   // Takes nothing more; what was taken has been routed.
   void close();
@@ -37,6 +40,7 @@ class Fetcher {
 
   Parts parts_;
   const ConsumeOptions options_;
+  const std::chrono::milliseconds reconnect_after_;
   Log log_;
   Outage outage_;
   std::shared_ptr<Slots> slots_;

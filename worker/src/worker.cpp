@@ -114,6 +114,7 @@ struct Worker::Impl::Running {
         fetcher{{w.broker, intake, pool, in_flight, w.instruments, w.clock},
                 {w.queues, w.prefetch(), w.options.name.str()},
                 std::move(consumer),
+                w.options.reconnect_after,
                 w.log} {}
 
   void start(Job job) {

@@ -6,8 +6,13 @@
 //
 // A parameter may have a default: {"seconds", 5}. Parameter and result types are what Boost.JSON
 // converts: integers, double, bool, std::string, vectors, maps, std::optional, or
-// boost::json::value for anything. A missing, surplus or ill-typed argument fails the task with a
-// TypeError that names it; the function is not called.
+// boost::json::value for anything; a type of one's own with tag_invoke conversions may say its JSON
+// type in a static member `kJsonType`. A missing, surplus or ill-typed argument fails the task with
+// a TypeError that names it; the function is not called.
+//
+// Whatever a task throws ends that run alone. One exception to "failed": what a task throws (other
+// than FinalTaskError and retry()) after its worker told it to stop counts as interrupted, and the
+// message goes back to its queue to run again elsewhere.
 #pragma once
 
 #include <boost/json.hpp>
@@ -65,8 +70,8 @@ class RetryRequest : public std::runtime_error {
   std::optional<std::chrono::milliseconds> delay_;
 };
 
-// What a running task may ask of its worker. Lives as long as the call; used by the task's thread
-// alone.
+// What a running task may ask of its worker. Lives as long as the call and its hook; used by the
+// task's thread alone, afterwards by the hook's.
 class TaskContext {
  public:
   virtual ~TaskContext() = default;
@@ -87,8 +92,9 @@ class TaskContext {
   }
 
   // Accepts further tasks, as children of this one, together with whatever must become true at the
-  // same moment. A request without an id gets one that is the same each time this task runs (by its
-  // place in the run), so that a second run makes no second set.
+  // same moment. A request without an id gets one made of this task's id, the request's name and
+  // arguments, and how many equal requests this run made before: a second run or a retry that asks
+  // for the same tasks makes no second set, and one that asks for others makes those.
   [[nodiscard]] virtual Result<std::vector<AcceptedHandle>> spawn(
       std::vector<TaskRequest> requests, const Together& together = {}) = 0;
 
@@ -104,12 +110,13 @@ struct TaskEnd {
 struct TaskOptions {
   QueueName queue{kDefaultQueue};
   RetryPolicy retry{};
-  std::optional<double> soft_time_limit;  // seconds; then TaskContext::stop() is set and the task
-                                          // fails with SoftTimeLimitExceeded
+  // Seconds; then TaskContext::stop() is set and the task fails with SoftTimeLimitExceeded.
+  std::optional<double> soft_time_limit = std::nullopt;
   bool ignore_result = false;
-  std::string description;
-  std::function<void(const TaskEnd&)> on_success, on_retry,
-      on_failure;  // what they throw is logged
+  std::string description{};
+  // Called once the result is stored, from a thread that serves all tasks of the worker: keep them
+  // short. What they throw is logged.
+  std::function<void(const TaskEnd&)> on_success{}, on_retry{}, on_failure{};
 };
 
 // A parameter's name, and its default if it may be left out.
@@ -141,7 +148,9 @@ namespace detail {
 
 template <class T>
 constexpr const char* json_type_name() {
-  if constexpr (std::is_same_v<T, bool>)
+  if constexpr (requires { T::kJsonType; })
+    return T::kJsonType;
+  else if constexpr (std::is_same_v<T, bool>)
     return "boolean";
   else if constexpr (std::is_integral_v<T>)
     return "integer";

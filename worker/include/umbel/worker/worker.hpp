@@ -32,6 +32,8 @@ struct WorkerOptions {
       6000};  // running tasks may finish; then they are told to stop
   std::chrono::milliseconds stop_hard{
       8000};  // from the beginning of the stop; then what is unfinished is handed back and named
+  // A consumer that fails for longer is given up for a new one; what it held comes again.
+  std::chrono::milliseconds reconnect_after{5000};
   std::string metrics_address;  // `host:port` told in heartbeats; empty: none
   bool log_tasks = false;       // a line for each task received and ended
   bool events = true;           // task events; worker events always go

@@ -1,0 +1,156 @@
+// The real program, killed and stopped as a machine does it.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "stand.hpp"
+
+namespace umbel {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using testing::eventually;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using testing::Stand;
+
+// One umbel-worker. Killed at the end if it still runs.
+class Process {
+ public:
+  Process(const Stand& stand, const std::string& name, std::vector<std::string> more = {})
+      : log_{stand.dir.file(name + ".log")} {
+    std::vector<std::string> words{std::string{UMBEL_BIN_DIR} + "/umbel-worker",
+                                   "--broker=sqlite:" + stand.dir.file("broker.db"),
+                                   "--store=sqlite:" + stand.dir.file("store.db"),
+                                   "--hostname=" + name + "@%h",
+                                   "--metrics-port=0",
+                                   "--log-tasks",
+                                   "--touch-dir=" + stand.dir.path().string()};
+    for (auto& word : more) words.push_back(std::move(word));
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log_.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    const int failed = posix_spawn(&pid_, arguments[0], &files, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&files);
+    if (failed != 0) throw std::runtime_error{"cannot start " + words[0]};
+  }
+  ~Process() { (void)end(SIGKILL); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  // Sends the signal and waits; answers the exit status, or 128 and the signal that ended it.
+  int end(int signal) {
+    if (pid_ == 0) return status_;
+    kill(pid_, signal);
+    return wait();
+  }
+  int wait() {
+    int status = 0;
+    waitpid(std::exchange(pid_, 0), &status, 0);
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return status_;
+  }
+  [[nodiscard]] std::string log() const {
+    std::ifstream in{log_};
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+
+ private:
+  std::string log_;
+  pid_t pid_ = 0;
+  int status_ = 0;
+};
+
+std::size_t starts_of(Stand& stand, const TaskId& id) {
+  std::size_t starts = 0;
+  for (const auto& event : stand.events_of(id)) starts += event.type == TaskEventType::Started;
+  return starts;
+}
+
+TEST(WorkerProcess, LosesNothingWhenItIsKilled) {
+  Stand stand;
+  std::vector<TaskId> ids;
+  Process first{stand, "first"};
+  const auto slow = stand.send("delayed_add", "[1, 2]", R"({"seconds": 1.5})");
+  ids.push_back(slow);
+  ASSERT_TRUE(eventually([&] { return starts_of(stand, slow) == 1; })) << first.log();
+  std::map<TaskId, std::string> tokens;
+  for (int i = 0; i < 20; ++i) {
+    const auto token = "token" + std::to_string(i);
+    tokens[stand.send("touch", R"(["touched.txt", ")" + token + R"("])")] = token;
+  }
+  EXPECT_EQ(first.end(SIGKILL), 128 + SIGKILL);
+
+  Process second{stand, "second"};
+  const auto task = stand.result_of(slow, 30s);
+  EXPECT_EQ(task.state, TaskState::Success);
+  EXPECT_EQ(task.result, "3");
+  EXPECT_THAT(task.worker, HasSubstr("second@"));
+  EXPECT_EQ(task.run, 1) << "the redelivered start has a number of its own";
+  for (const auto& [id, token] : tokens) {
+    EXPECT_EQ(stand.result_of(id, 30s).state, TaskState::Success) << token;
+  }
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+  EXPECT_TRUE(eventually([&] { return starts_of(stand, slow) == 2; }));
+  std::set<std::string> lines;
+  std::ifstream in{stand.dir.file("touched.txt")};
+  for (std::string line; std::getline(in, line);) lines.insert(line);
+  EXPECT_EQ(lines.size(), tokens.size());
+
+  const auto sequence = stand.result_of(slow).sequence;
+  EXPECT_EQ(second.end(SIGTERM), 0) << second.log();
+  EXPECT_EQ(stand.result_of(slow).sequence, sequence) << "it ended once";
+  EXPECT_THAT(second.log(), HasSubstr("Task delayed_add[" + slow.str() + "] succeeded in 1.5"));
+}
+
+TEST(WorkerProcess, FinishesWhatRunsWhenItIsTerminated) {
+  Stand stand;
+  Process worker{stand, "only"};
+  const auto id = stand.send("delayed_add", "[1, 2]", R"({"seconds": 0.5})");
+  ASSERT_TRUE(eventually([&] { return starts_of(stand, id) == 1; })) << worker.log();
+  EXPECT_EQ(worker.end(SIGTERM), 0);
+
+  ASSERT_TRUE(stand.find(id));
+  EXPECT_EQ(stand.find(id)->result, "3");
+  EXPECT_TRUE(stand.queues_empty());
+  EXPECT_THAT(stand.worker_events(WorkerEventType::Offline), SizeIs(1));
+  const auto beat = stand.worker_events(WorkerEventType::Online).at(0);
+  EXPECT_THAT(beat.metrics_address.value_or(""), HasSubstr("127.0.0.1:"));
+  EXPECT_THAT(beat.queues.value_or(""), AllOf(HasSubstr("umbel"), HasSubstr("reddit")));
+  EXPECT_THAT(beat.origin.hostname, HasSubstr("only@"));
+}
+
+TEST(WorkerProcess, RefusesPreforkByName) {
+  Stand stand;
+  Process worker{stand, "prefork", {"--pool=prefork"}};
+  EXPECT_EQ(worker.wait(), 2);
+  EXPECT_THAT(worker.log(), HasSubstr("--pool=prefork is not available yet"));
+}
+
+TEST(WorkerProcess, KeepsItsSecretToItself) {
+  Stand stand;
+  Process worker{stand, "secret", {"--reddit-client-secret=s3cr3tw0rd", "--log-level=debug"}};
+  const auto id = stand.send("add", "[1, 2]");
+  EXPECT_EQ(stand.result_of(id).result, "3");
+  EXPECT_EQ(worker.end(SIGTERM), 0);
+  EXPECT_EQ(worker.log().find("s3cr3tw0rd"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace umbel
