@@ -112,5 +112,19 @@ TEST(Log, LaysOutFieldsAndKeepsQuietBelowItsLevel) {
               HasSubstr("warn  worker: task retry scheduled task_id=\"a b\" attempt=3 late=true"));
 }
 
+TEST(Log, PutsTheFieldsThatItIsMadeWithOnEveryLine) {
+  std::vector<std::string> lines;
+  const Log log{"worker", LogLevel::Info, [&](LogLevel, std::string_view, std::string_view text) {
+                  lines.emplace_back(text);
+                }};
+
+  log.with({"task_id", "t1"}).with({"attempt", 2}).info("fetched", {{"bytes", 7}});
+  log.info("stopped");
+
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_THAT(lines[0], HasSubstr("fetched bytes=7 task_id=t1 attempt=2"));
+  EXPECT_THAT(lines[1], ::testing::EndsWith("stopped"));
+}
+
 }  // namespace
 }  // namespace umbel
