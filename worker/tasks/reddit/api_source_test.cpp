@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <fstream>
 #include <iterator>
@@ -107,10 +108,9 @@ TEST_F(ApiSourceTest, AsksForATokenOnceAndSaysWhoItIs) {
 }
 
 TEST_F(ApiSourceTest, SharesItsTokenSealed) {
-  ScriptedReddit server{[](const http::Request&) { return http::json_response("[]"); }};
-  server.token_answer = [](const http::Request&) {
-    return ScriptedReddit::token("very-secret-token");
-  };
+  ScriptedReddit server{
+      [](const http::Request&) { return http::json_response("[]"); },
+      [](const http::Request&) { return ScriptedReddit::token("very-secret-token"); }};
   const RedditOptions options = server.options();
   ApiSource first{options, store->shared()};
   ApiSource second{options, store->shared()};
@@ -174,8 +174,8 @@ TEST_F(ApiSourceTest, GivesInWhenTheNewTokenIsRefusedToo) {
 }
 
 TEST_F(ApiSourceTest, SaysWhenTheCredentialsAreRefusedWithoutRepeatingThem) {
-  ScriptedReddit server{[](const http::Request&) { return http::json_response("[]"); }};
-  server.token_answer = [](const http::Request&) { return status(401); };
+  ScriptedReddit server{[](const http::Request&) { return http::json_response("[]"); },
+                        [](const http::Request&) { return status(401); }};
   const RedditOptions options = server.options();
   ApiSource source{options, store->shared()};
 
@@ -213,7 +213,7 @@ struct StatusCase {
 };
 
 TEST_F(ApiSourceTest, TakesEachStatusForWhatItMeans) {
-  int code = 0;
+  std::atomic<int> code = 0;
   ScriptedReddit server{[&code](const http::Request&) { return status(code); }};
   const RedditOptions options = server.options();
   ApiSource source{options, store->shared()};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 
 #include "reddit_testing.hpp"
 #include "submission_builder.hpp"
@@ -15,13 +16,27 @@ namespace json = boost::json;
 
 http::Response text(const std::string& body) { return http::json_response(body); }
 
-// A subreddit that the test fills: listed newest first in pages of `per_page`.
+// A subreddit that the test fills: listed newest first. Thread-safe.
 class LittleReddit {
  public:
+  void page_of(std::ptrdiff_t submissions) {
+    const std::lock_guard lock{mutex_};
+    per_page_ = submissions;
+  }
+  void break_after(const std::string& fullname) {  // the page after it is a 503; empty: none
+    const std::lock_guard lock{mutex_};
+    broken_after_ = fullname;
+  }
+  void forget_all() {
+    const std::lock_guard lock{mutex_};
+    posts_.clear();
+  }
   void post(const std::string& id, double created) {
+    const std::lock_guard lock{mutex_};
     posts_.insert(posts_.begin(), submission_data(id, created));
   }
   http::Response answer(const http::Request& request) {
+    const std::lock_guard lock{mutex_};
     if (request.path.starts_with("/comments/")) {
       const std::string id = request.path.substr(10, request.path.size() - 11);
       for (const auto& post : posts_) {
@@ -30,24 +45,25 @@ class LittleReddit {
       return http::json_response("{}", 404);
     }
     const std::string after = request.argument("after").value_or("");
-    if (!after.empty() && after == broken_after) return http::json_response("{}", 503);
+    if (!after.empty() && after == broken_after_) return http::json_response("{}", 503);
     auto first = posts_.begin();
     if (!after.empty()) {
       first = std::find_if(posts_.begin(), posts_.end(),
                            [&](const auto& post) { return post.at("name").as_string() == after; });
       if (first != posts_.end()) ++first;
     }
-    const auto room = std::min<std::ptrdiff_t>(per_page, std::distance(first, posts_.end()));
+    const auto room = std::min<std::ptrdiff_t>(per_page_, std::distance(first, posts_.end()));
     const std::vector<json::object> page(first, first + room);
     const bool more = first + room != posts_.end();
     return text(
         listing_text(page, more ? std::optional{std::string{page.back().at("name").as_string()}}
                                 : std::nullopt));
   }
-  std::ptrdiff_t per_page = 100;
-  std::string broken_after;  // the page after this fullname is a 503
 
  private:
+  std::mutex mutex_;
+  std::ptrdiff_t per_page_ = 100;
+  std::string broken_after_;
   std::vector<json::object> posts_;
 };
 
@@ -102,7 +118,7 @@ TEST_F(RedditTasksTest, DiscoverFindsASubmissionOnce) {
 
 TEST_F(RedditTasksTest, DiscoverStopsAtThePageWithWhatWasThereBeforeIt) {
   use(server.options());
-  reddit.per_page = 3;
+  reddit.page_of(3);
   for (int i = 0; i < 9; ++i) reddit.post("p" + std::to_string(i), kT + i);
   static_cast<void>(discover("cpp"));
   reddit.post("q", kT + 20);
@@ -117,7 +133,7 @@ TEST_F(RedditTasksTest, DiscoverStopsAtThePageWithWhatWasThereBeforeIt) {
 
 TEST_F(RedditTasksTest, DiscoverWalksBackToWhereItWas) {
   use(server.options());
-  reddit.per_page = 3;
+  reddit.page_of(3);
   reddit.post("a", kT - 3600);
   static_cast<void>(discover("cpp"));
   for (int i = 0; i < 8; ++i) reddit.post("p" + std::to_string(i), kT + i);
@@ -133,7 +149,7 @@ TEST_F(RedditTasksTest, DiscoverCountsAGapWhenTheListingEndsTooSoon) {
   use(server.options());
   reddit.post("a", kT);
   static_cast<void>(discover("cpp"));
-  reddit = LittleReddit{};
+  reddit.forget_all();
   reddit.post("z", kT + 7200);
 
   const auto result = discover("cpp");
@@ -145,17 +161,17 @@ TEST_F(RedditTasksTest, DiscoverCountsAGapWhenTheListingEndsTooSoon) {
 
 TEST_F(RedditTasksTest, DiscoverChangesNothingWhenALaterPageFails) {
   use(server.options());
-  reddit.per_page = 2;
+  reddit.page_of(2);
   reddit.post("a", kT);
   static_cast<void>(discover("cpp"));
   for (int i = 0; i < 6; ++i) reddit.post("p" + std::to_string(i), kT + 10 + i);
-  reddit.broken_after = "t3_p2";
+  reddit.break_after("t3_p2");
 
   EXPECT_THROW(static_cast<void>(discover("cpp")), TaskError);
 
   EXPECT_EQ(store->submissions().watermark("cpp").value(), from_unix_seconds(kT));
   EXPECT_FALSE(sighted("p5"));
-  reddit.broken_after.clear();
+  reddit.break_after("");
   EXPECT_EQ(discover("cpp").at("new").to_number<int>(), 6);
 }
 
@@ -261,8 +277,8 @@ TEST_F(RedditTasksTest, FetchEndsAsItsFailureDemandsAndCountsIt) {
   http::Response answer;
   ScriptedReddit one{[&](const http::Request&) { return answer; }};
   use(one.options());
-  const auto fetch_of = [&](http::Response given, std::string* what = nullptr) {
-    answer = std::move(given);
+  const auto fetch_of = [&](const http::Response& given, std::string* what = nullptr) {
+    one.change([&] { answer = given; });
     return outcome([&] { static_cast<void>(fetch("/comments/abc")); }, what);
   };
   http::Response limited = http::json_response("{}", 429);

@@ -48,19 +48,23 @@ class ScriptedReddit {
  public:
   using Script = std::function<http::Response(const http::Request&)>;
 
-  explicit ScriptedReddit(Script api) : api_{std::move(api)} {
+  // An empty `token_answer` gives a new token each time.
+  explicit ScriptedReddit(Script api, Script token_answer = {})
+      : api_{std::move(api)}, token_answer_{std::move(token_answer)} {
     http::Router router;
     router.add("POST", "/api/v1/access_token", [this](const http::Request& request) {
       const std::lock_guard lock{mutex_};
       token_requests_.push_back(request);
-      return token_answer ? token_answer(request) : token("token-" + std::to_string(++tokens_));
+      return token_answer_ ? token_answer_(request) : token("token-" + std::to_string(++tokens_));
     });
     router.add("GET", "/<path...>", [this](const http::Request& request) {
       {
         const std::lock_guard lock{mutex_};
         requests_.push_back(request);
       }
-      return api_(request);
+      auto response = api_(request);
+      const std::lock_guard lock{mutex_};  // what the script read, change() may write from here on
+      return response;
     });
     http::ServerOptions options;
     options.max_connections = 16;
@@ -96,10 +100,14 @@ class ScriptedReddit {
     return options;
   }
 
-  Script token_answer;  // set before the first request; empty: a new token each time
+  // Changes what the script reads, between requests.
+  void change(const std::function<void()>& with) {
+    const std::lock_guard lock{mutex_};
+    with();
+  }
 
  private:
-  Script api_;
+  Script api_, token_answer_;
   mutable std::mutex mutex_;
   std::vector<http::Request> requests_, token_requests_;
   int tokens_ = 0;
