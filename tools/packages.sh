@@ -8,7 +8,7 @@ BUILD_PACKAGES=(
   libsqlite3-dev libsqlitecpp-dev
 )
 RUN_PACKAGES=(prometheus)
-TEST_PACKAGES=(libgtest-dev libgmock-dev chromium curl procps git)
+TEST_PACKAGES=(libgtest-dev libgmock-dev clang-format chromium curl procps git)
 BARE_PACKAGES=(debootstrap)
 
 # Prints those of its arguments that are not installed.

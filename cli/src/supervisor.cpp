@@ -112,6 +112,7 @@ int Supervisor::run() {
   const bool up = start_all();
   if (up) {
     print_table();
+    up_ = true;
     while (!stop_requested_) tend(seconds{1});
     fmt::print(out_, "\nStopping …\n");
   }
@@ -216,7 +217,9 @@ void Supervisor::relay_output(Program& program) {
   if (!program.child) return;
   for (const std::string& line : program.child->read_lines()) {
     program.keep(line);
-    if (program.plan.echo || wants_attention(line)) {
+    // Not while starting, where it would tear the list of what is up; nor what programs say of
+    // being stopped.
+    if (up_ && !stopping_ && (program.plan.echo || wants_attention(line))) {
       fmt::print(out_, "{:<10} | {}\n", program.plan.name, line);
     }
   }

@@ -9,7 +9,7 @@
 namespace umbel {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(Engines, OpensTheEmbeddedOnesByPath) {
   const umbel::testing::TempDir dir;
@@ -33,7 +33,7 @@ TEST(Engines, RefusesWhatItDoesNotKnowAndHidesThePassword) {
   ASSERT_TRUE(broker.has_error());
   EXPECT_EQ(broker.error().code, Errc::Invalid);
   EXPECT_THAT(broker.error().what, HasSubstr("amqp://user:**@host//"));
-  EXPECT_THAT(broker.error().what, testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(broker.error().what, ::testing::Not(HasSubstr("secret")));
   ASSERT_TRUE(option.has_error());
   EXPECT_THAT(option.error().what, HasSubstr("`mode=fast` is not an option"));
   ASSERT_TRUE(empty.has_error());

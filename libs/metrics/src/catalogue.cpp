@@ -8,8 +8,8 @@ const std::vector<const Family*>& all_families() {
       &kProcessThreads,
       // worker
       &kTasksReceived, &kTasksFinished, &kTaskRunSeconds, &kTaskWaitSeconds, &kTasksActive,
-      &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kTasksUndecodable, &kEventsSent,
-      &kEventsDropped, &kBrokerErrors, &kStoreErrors,
+      &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kTasksUndecodable,
+      &kEventsSent, &kEventsDropped, &kBrokerErrors, &kStoreErrors,
       // reddit
       &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,
       &kSubmissionFetchFailures, &kSubmissionsGap, &kSubmissionTitleLength, &kSubmissionTextLength,

@@ -65,6 +65,7 @@ class Supervisor {
   std::ostream& out_;
   std::vector<std::unique_ptr<Program>> programs_;
   int signals_ = -1;
+  bool up_ = false;
   bool stopping_ = false;
   bool stop_requested_ = false;
 };

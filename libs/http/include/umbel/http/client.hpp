@@ -44,8 +44,8 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  // Any status is a response. Errors: TimedOut, Unavailable (no connection, cut off), Invalid (URL, body over the bound), Cancelled.
-  // Redirects are not followed.
+  // Any status is a response. Errors: TimedOut, Unavailable (no connection, cut off), Invalid (URL,
+  // body over the bound), Cancelled. Redirects are not followed.
   [[nodiscard]] Result<ClientResponse> send(const ClientRequest& request);
 
  private:

@@ -1,8 +1,9 @@
 // What workers and producers say about tasks and about themselves: Celery's events, decoded.
 //
-// Field names are those of the wire (Celery's events/dispatcher). A field that the event did not carry is empty, which is not the
-// same as a field that was null on the wire only where a comment says so. `sequence` is Umbel's own: workers number their events from 1
-// at each start, so that a receiver can count what it missed.
+// Field names are those of the wire (Celery's events/dispatcher). A field that the event did not
+// carry is empty, which is not the same as a field that was null on the wire only where a comment
+// says so. `sequence` is Umbel's own: workers number their events from 1 at each start, so that a
+// receiver can count what it missed.
 #pragma once
 
 #include <array>
@@ -20,18 +21,29 @@ struct EventOrigin {
   std::string hostname;  // a worker's node name, or `gen<pid>@host` for a producer
   WallTime timestamp{};  // the sender's wall clock; `utcoffset` is ignored on purpose
   std::int64_t pid = 0;
-  std::optional<std::int64_t> clock;          // Lamport clock
-  std::optional<std::uint64_t> sequence;      // Umbel workers only
+  std::optional<std::int64_t> clock;      // Lamport clock
+  std::optional<std::uint64_t> sequence;  // Umbel workers only
 };
 
-enum class TaskEventType { Sent, Received, Started, Succeeded, Failed, Rejected, Revoked, Retried, Custom };
+enum class TaskEventType {
+  Sent,
+  Received,
+  Started,
+  Succeeded,
+  Failed,
+  Rejected,
+  Revoked,
+  Retried,
+  Custom
+};
 
 struct TaskEvent {
   TaskEventType type = TaskEventType::Custom;
   std::string custom_type;  // for Custom: what follows `task-`, e.g. `progress`
   EventOrigin origin;
   TaskId uuid;
-  std::optional<std::string> name, args, kwargs;  // args and kwargs are display texts (Python reprs)
+  std::optional<std::string> name, args,
+      kwargs;  // args and kwargs are display texts (Python reprs)
   std::optional<std::string> root_id, parent_id;
   std::optional<std::int64_t> retries;
   std::optional<std::string> eta, expires;  // ISO 8601 as sent

@@ -1,4 +1,5 @@
-// Named leases (who writes the history, who schedules first), and small values that processes share until they expire.
+// Named leases (who writes the history, who schedules first), and small values that processes share
+// until they expire.
 #pragma once
 
 #include <chrono>
@@ -15,7 +16,8 @@ class Leases {
  public:
   virtual ~Leases() = default;
   // True: `owner` holds `name` until now + duration (taken, or renewed). False: somebody else does.
-  [[nodiscard]] virtual Result<bool> acquire(const std::string& name, const std::string& owner, std::chrono::milliseconds duration, WallTime now) = 0;
+  [[nodiscard]] virtual Result<bool> acquire(const std::string& name, const std::string& owner,
+                                             std::chrono::milliseconds duration, WallTime now) = 0;
   [[nodiscard]] virtual Result<void> release(const std::string& name, const std::string& owner) = 0;
 };
 
@@ -23,10 +25,15 @@ class Leases {
 class SharedValues {
  public:
   virtual ~SharedValues() = default;
-  [[nodiscard]] virtual Result<std::optional<std::string>> get(const std::string& key, WallTime now) = 0;  // expired: nothing
-  [[nodiscard]] virtual Result<void> put(const std::string& key, const std::string& value, WallTime expires) = 0;
-  // Adds `delta` to the integer under `key`, which is `initial` until `expires` if it is not there or expired; answers the new value.
-  [[nodiscard]] virtual Result<std::int64_t> add(const std::string& key, std::int64_t delta, std::int64_t initial, WallTime expires, WallTime now) = 0;
+  [[nodiscard]] virtual Result<std::optional<std::string>> get(
+      const std::string& key, WallTime now) = 0;  // expired: nothing
+  [[nodiscard]] virtual Result<void> put(const std::string& key, const std::string& value,
+                                         WallTime expires) = 0;
+  // Adds `delta` to the integer under `key`, which is `initial` until `expires` if it is not there
+  // or expired; answers the new value.
+  [[nodiscard]] virtual Result<std::int64_t> add(const std::string& key, std::int64_t delta,
+                                                 std::int64_t initial, WallTime expires,
+                                                 WallTime now) = 0;
 };
 
 }  // namespace umbel

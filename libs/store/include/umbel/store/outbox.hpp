@@ -1,8 +1,10 @@
-// Acceptance: the one transaction that makes a task ours, and the outbox that carries it to the broker.
+// Acceptance: the one transaction that makes a task ours, and the outbox that carries it to the
+// broker.
 //
-// Store and broker are never assumed atomic with each other. So a task is accepted by one store transaction that writes its PENDING row
-// and its message into the outbox, together with whatever made it (a schedule's tick, a subreddit's watermark); a relay publishes the
-// message and then clears the row. Publishing twice is harmless: every copy carries the same task id.
+// Store and broker are never assumed atomic with each other. So a task is accepted by one store
+// transaction that writes its PENDING row and its message into the outbox, together with whatever
+// made it (a schedule's tick, a subreddit's watermark); a relay publishes the message and then
+// clears the row. Publishing twice is harmless: every copy carries the same task id.
 #pragma once
 
 #include <cstdint>
@@ -66,12 +68,16 @@ class Outbox {
  public:
   virtual ~Outbox() = default;
 
-  // One transaction. For each task the row of its message in the outbox, or nothing if the id was accepted before: then only the rest is
-  // done, so accepting twice is harmless. Conflict: the tick was taken already (by this or another scheduler); nothing was changed.
-  [[nodiscard]] virtual Result<std::vector<std::optional<OutboxId>>> accept(const Acceptance& acceptance) = 0;
+  // One transaction. For each task the row of its message in the outbox, or nothing if the id was
+  // accepted before: then only the rest is done, so accepting twice is harmless. Conflict: the tick
+  // was taken already (by this or another scheduler); nothing was changed.
+  [[nodiscard]] virtual Result<std::vector<std::optional<OutboxId>>> accept(
+      const Acceptance& acceptance) = 0;
 
-  // Rows written before `before`, oldest first: what whoever accepted them did not manage to publish.
-  [[nodiscard]] virtual Result<std::vector<OutboxRow>> unpublished(WallTime before, std::size_t limit) = 0;
+  // Rows written before `before`, oldest first: what whoever accepted them did not manage to
+  // publish.
+  [[nodiscard]] virtual Result<std::vector<OutboxRow>> unpublished(WallTime before,
+                                                                   std::size_t limit) = 0;
 
   // The rows' messages are in the broker. Rows already gone are passed over.
   [[nodiscard]] virtual Result<void> clear(std::span<const OutboxId> rows) = 0;

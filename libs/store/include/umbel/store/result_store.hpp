@@ -1,7 +1,9 @@
-// What became of each task: its status from acceptance to result, and the rules by which a late or second run cannot overwrite a newer one.
+// What became of each task: its status from acceptance to result, and the rules by which a late or
+// second run cannot overwrite a newer one.
 //
-// Every task has a run number, 0 at first; a retry and a redelivered start each raise it. A result is stored only by the holder of the
-// current number, and only while there is no final one: a worker that was frozen and wakes is told so and changes nothing.
+// Every task has a run number, 0 at first; a retry and a redelivered start each raise it. A result
+// is stored only by the holder of the current number, and only while there is no final one: a
+// worker that was frozen and wakes is told so and changes nothing.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +26,11 @@ struct StoredTask {
   std::string name;
   QueueName queue;
   TaskState state = TaskState::Pending;  // Pending, Retry, Success, Failure or Revoked
-  std::optional<WallTime> accepted;      // nothing: a foreign producer's task, known by its result alone
+  std::optional<WallTime>
+      accepted;  // nothing: a foreign producer's task, known by its result alone
   std::int64_t run = 0;
-  std::string result;     // JSON text; for Failure the exception document; `null` when the task ignores its result
+  std::string result;     // JSON text; for Failure the exception document; `null` when the task
+                          // ignores its result
   std::string traceback;  // empty: none
   std::string worker;
   std::optional<double> runtime;  // seconds
@@ -36,9 +40,10 @@ struct StoredTask {
 
 // What a worker must know before it starts a delivered task.
 struct RunState {
-  bool final = false;           // has its result: acknowledge the message and drop it
-  std::int64_t run = 0;         // the number to finish with
-  std::int64_t lost_starts = 0;  // times a redelivered message of it was started: each a worker that vanished
+  bool final = false;    // has its result: acknowledge the message and drop it
+  std::int64_t run = 0;  // the number to finish with
+  std::int64_t lost_starts =
+      0;  // times a redelivered message of it was started: each a worker that vanished
 };
 
 struct FinishedRun {
@@ -52,11 +57,13 @@ struct FinishedRun {
   std::string worker;
   std::optional<double> runtime;
   WallTime done{};
-  std::optional<AcceptedTask> retry;  // the next attempt's message; goes into the outbox in the same transaction
+  std::optional<AcceptedTask>
+      retry;  // the next attempt's message; goes into the outbox in the same transaction
 };
 
 struct FinishOutcome {
-  bool stored = false;                 // false: superseded by a newer run or by a final result; nothing was changed
+  bool stored =
+      false;  // false: superseded by a newer run or by a final result; nothing was changed
   std::optional<OutboxId> retry_row;
 };
 
@@ -68,17 +75,23 @@ class ResultStore {
   // Reads only; one entry for each id, in order. An unknown id is a fresh one.
   [[nodiscard]] virtual Result<std::vector<RunState>> look_up(std::span<const TaskId> ids) = 0;
 
-  // A redelivered message of this task is about to run: raises the run number and the count of lost starts, and answers the new state.
-  [[nodiscard]] virtual Result<RunState> begin_again(const TaskId& id, const std::string& name, const QueueName& queue) = 0;
+  // A redelivered message of this task is about to run: raises the run number and the count of lost
+  // starts, and answers the new state.
+  [[nodiscard]] virtual Result<RunState> begin_again(const TaskId& id, const std::string& name,
+                                                     const QueueName& queue) = 0;
 
-  // Stores results, all in one transaction, each under the rule above. The messages are to be acknowledged only after this.
-  [[nodiscard]] virtual Result<std::vector<FinishOutcome>> finish(std::span<const FinishedRun> runs) = 0;
+  // Stores results, all in one transaction, each under the rule above. The messages are to be
+  // acknowledged only after this.
+  [[nodiscard]] virtual Result<std::vector<FinishOutcome>> finish(
+      std::span<const FinishedRun> runs) = 0;
 
   // NotFound: the id was never accepted here and has no result.
   [[nodiscard]] virtual Result<StoredTask> find(const TaskId& id) = 0;
 
-  // Final results with a sequence above `after`, in order: how a monitor closes tasks whose end event was lost.
-  [[nodiscard]] virtual Result<std::vector<StoredTask>> finished_since(std::uint64_t after, std::size_t limit) = 0;
+  // Final results with a sequence above `after`, in order: how a monitor closes tasks whose end
+  // event was lost.
+  [[nodiscard]] virtual Result<std::vector<StoredTask>> finished_since(std::uint64_t after,
+                                                                       std::size_t limit) = 0;
 };
 
 }  // namespace umbel

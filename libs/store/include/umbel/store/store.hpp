@@ -1,5 +1,5 @@
-// One engine's set of stores. The parts are small so that each user names what it needs; an engine keeps them in one place, because
-// acceptance touches several of them in one transaction.
+// One engine's set of stores. The parts are small so that each user names what it needs; an engine
+// keeps them in one place, because acceptance touches several of them in one transaction.
 #pragma once
 
 #include "umbel/store/leases.hpp"

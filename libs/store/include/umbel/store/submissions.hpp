@@ -13,7 +13,8 @@
 
 namespace umbel {
 
-// Field names follow Reddit's API (a `t3` object); what may be absent or null there is optional here.
+// Field names follow Reddit's API (a `t3` object); what may be absent or null there is optional
+// here.
 struct Submission {
   std::string fullname;  // `t3_…`, unique
   std::string subreddit;
@@ -50,8 +51,10 @@ class SubmissionStore {
   [[nodiscard]] virtual Result<std::vector<Submission>> latest(std::size_t limit) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> count() = 0;
 
-  // Which of these were sighted before (accepted with an Acceptance); one answer for each, in order.
-  [[nodiscard]] virtual Result<std::vector<bool>> sighted(std::span<const std::string> fullnames) = 0;
+  // Which of these were sighted before (accepted with an Acceptance); one answer for each, in
+  // order.
+  [[nodiscard]] virtual Result<std::vector<bool>> sighted(
+      std::span<const std::string> fullnames) = 0;
   [[nodiscard]] virtual Result<std::optional<WallTime>> watermark(const std::string& subreddit) = 0;
 };
 

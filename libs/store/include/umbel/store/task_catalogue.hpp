@@ -1,4 +1,5 @@
-// Which tasks exist: written by workers as they start, read by whoever accepts tasks, to know the queue and to check the arguments.
+// Which tasks exist: written by workers as they start, read by whoever accepts tasks, to know the
+// queue and to check the arguments.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,8 @@ namespace umbel {
 
 struct TaskParameter {
   std::string name;
-  std::string type;           // "integer", "number", "string", "boolean", "array", "object" or "any", as in JSON
+  std::string
+      type;  // "integer", "number", "string", "boolean", "array", "object" or "any", as in JSON
   bool required = true;
   std::string default_value;  // JSON text; only when not required
 
@@ -37,7 +39,8 @@ struct CatalogueEntry {
 class TaskCatalogue {
  public:
   virtual ~TaskCatalogue() = default;
-  [[nodiscard]] virtual Result<void> upsert(std::span<const CatalogueEntry> entries, WallTime now) = 0;
+  [[nodiscard]] virtual Result<void> upsert(std::span<const CatalogueEntry> entries,
+                                            WallTime now) = 0;
   [[nodiscard]] virtual Result<CatalogueEntry> find(const std::string& name) = 0;  // NotFound
   [[nodiscard]] virtual Result<std::vector<CatalogueEntry>> all() = 0;             // by name
 };

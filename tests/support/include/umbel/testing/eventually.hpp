@@ -1,4 +1,5 @@
-// Waits for something another thread or process does, with a limit. Never sleep for a fixed time instead.
+// Waits for something another thread or process does, with a limit. Never sleep for a fixed time
+// instead.
 #pragma once
 
 #include <chrono>

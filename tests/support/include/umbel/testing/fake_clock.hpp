@@ -9,7 +9,8 @@ namespace umbel::testing {
 
 class FakeClock final : public Clock {
  public:
-  explicit FakeClock(WallTime start = from_micros(1'795'350'738'000'000)) : wall_{to_micros(start)} {}
+  explicit FakeClock(WallTime start = from_micros(1'795'350'738'000'000))
+      : wall_{to_micros(start)} {}
 
   [[nodiscard]] WallTime wall() const override { return from_micros(wall_.load()); }
   [[nodiscard]] Steady::time_point steady() const override {

@@ -1,0 +1,241 @@
+// `umbel up` as a newcomer runs it: every part comes up, Prometheus sees all of it, a task goes
+// round, and it ends without a trace.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <boost/json.hpp>
+#include <fstream>
+#include <iostream>
+
+#include "umbel/cli/child.hpp"
+#include "umbel/cli/ports.hpp"
+#include "umbel/cli/stack.hpp"
+#include "umbel/http/client.hpp"
+#include "umbel/http/message.hpp"
+#include "umbel/testing/eventually.hpp"
+#include "umbel/testing/temp_dir.hpp"
+
+namespace umbel {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using umbel::testing::eventually;
+using umbel::testing::TempDir;
+
+// An offset at which every port of a stack is free.
+int free_offset() {
+  for (int offset = 10'000 + static_cast<int>(getpid() % 1000) * 7; offset < 50'000; offset += 97) {
+    StackOptions options;
+    options.port_offset = offset;
+    options.prometheus = "prometheus";
+    const auto plans = plan_stack(options);
+    if (std::all_of(plans.begin(), plans.end(),
+                    [](const ProgramPlan& plan) { return port_is_free(plan.port); })) {
+      return offset;
+    }
+  }
+  throw std::runtime_error{"no free ports"};
+}
+
+class StackTest : public ::testing::Test {
+ protected:
+  void start() {
+    auto child = Child::spawn({{UMBEL_BIN_DIR "/umbel", "up", "--source", UMBEL_SOURCE_DIR, "--var",
+                                dir_.file("var"), "--port-offset", std::to_string(offset_)},
+                               {}});
+    ASSERT_TRUE(child.has_value()) << child.error().what;
+    up_.emplace(std::move(*child));
+    ASSERT_TRUE(eventually([&] { return printed("Ctrl-C stops everything"); }, seconds{90}))
+        << output_;
+  }
+  void TearDown() override {
+    if (HasFailure()) std::cerr << output_;
+  }
+
+  bool printed(const std::string& text) {
+    for (const std::string& line : up_->read_lines()) output_ += line + "\n";
+    return output_.find(text) != std::string::npos;
+  }
+
+  [[nodiscard]] std::string url(int port, const std::string& path) const {
+    return "http://127.0.0.1:" + std::to_string(port + offset_) + path;
+  }
+  Result<http::ClientResponse> send(http::ClientRequest request) {
+    std::ignore = printed("");  // whoever does not read its pipe stops it
+    return client_.send(request);
+  }
+  Result<http::ClientResponse> get(int port, const std::string& path) {
+    http::ClientRequest request;
+    request.url = url(port, path);
+    return send(std::move(request));
+  }
+
+  // The pid of the program behind a port, from what the table printed.
+  std::vector<pid_t> pids() {
+    std::vector<pid_t> found;
+    std::istringstream lines{output_};
+    bool table = false;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find("what it does") != std::string::npos) {
+        table = true;
+      } else if (table && line.size() < 3) {
+        break;
+      } else if (table) {
+        found.push_back(std::stoi(line.substr(line.rfind(' ') + 1)));
+      }
+    }
+    return found;
+  }
+
+  [[nodiscard]] static bool gone(pid_t pid) {
+    std::ifstream stat{"/proc/" + std::to_string(pid) + "/stat"};
+    std::string text;
+    std::getline(stat, text);
+    return text.empty() || text.find(") Z ") != std::string::npos;
+  }
+
+  TempDir dir_;
+  int offset_ = free_offset();
+  std::optional<Child> up_;
+  std::string output_;
+  http::Client client_;
+};
+
+TEST_F(StackTest, ShowsSubmissionsMeasuresThemAndStopsWithinTenSeconds) {
+  start();
+
+  // Submissions on the page's data, and said to be simulated.
+  std::string overview;
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto answer = get(5555, "/api/overview");
+        if (!answer || answer->status != 200) return false;
+        overview = answer->body;
+        const auto page = json::parse(overview);
+        return !page.at("submissions").as_array().empty() &&
+               page.at("workers").as_array().size() == 2;
+      },
+      seconds{60}))
+      << overview;
+  EXPECT_EQ(json::parse(overview).at("data_source"), "simulated");
+
+  // Every target that Prometheus found is up, and there are as many as programs.
+  std::string targets;
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto answer = get(9090, "/api/v1/targets?state=active");
+        if (!answer || answer->status != 200) return false;
+        targets = answer->body;
+        const auto document = json::parse(targets);
+        const auto& active = document.at("data").at("activeTargets").as_array();
+        return active.size() == 6 &&
+               std::all_of(active.begin(), active.end(),
+                           [](const auto& target) { return target.at("health") == "up"; });
+      },
+      seconds{60}))
+      << targets;
+
+  // The average time to fetch a submission is a number.
+  double average = -1;
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto answer =
+            get(9090, "/api/v1/query?query=" +
+                          http::percent_encoded(
+                              "sum(submission_fetch_time_sum)/sum(submission_fetch_time_count)"));
+        if (!answer || answer->status != 200) return false;
+        const auto document = json::parse(answer->body);
+        const auto& result = document.at("data").at("result").as_array();
+        if (result.empty()) return false;
+        average = std::stod(std::string{result[0].at("value").at(1).as_string()});
+        return average > 0;
+      },
+      seconds{30}));
+  EXPECT_LT(average, 10) << "seconds";
+
+  // What each program exports passes Prometheus' own linter.
+  for (const int port : {5555, 8090, 9101, 9102, 9201}) {
+    const auto scraped = get(port, "/metrics");
+    ASSERT_TRUE(scraped.has_value()) << scraped.error().what;
+    const std::string file = dir_.file("metrics");
+    std::ofstream{file} << scraped->body;
+    auto lint = Child::spawn({{"sh", "-c", "promtool check metrics < " + file}, {}});
+    ASSERT_TRUE(lint.has_value());
+    std::string said;
+    ASSERT_TRUE(eventually([&] {
+      for (const std::string& line : lint->read_lines()) said += line + "\n";
+      return lint->ended().has_value() && lint->output() == -1;
+    }));
+    EXPECT_EQ(lint->ended(), "exit status 0") << port << ": " << said;
+  }
+
+  // A task goes round through the API.
+  http::ClientRequest request;
+  request.method = "POST";
+  request.url = url(5555, "/task/add");
+  request.body = R"({"x": 20, "y": 22})";
+  const auto accepted = send(request);
+  ASSERT_TRUE(accepted.has_value() && accepted->status == 200);
+  const auto task = json::parse(accepted->body).at("task");
+  EXPECT_EQ(task.at("name"), "add");
+  EXPECT_EQ(task.at("status"), "PENDING");
+  const std::string id{task.at("id").as_string()};
+  EXPECT_TRUE(eventually([&] {
+    const auto status = get(5555, "/task/status/" + id);
+    return status && status->status == 200 && json::parse(status->body).at("status") == "SUCCESS" &&
+           json::parse(status->body).at("result") == 42;
+  }));
+  EXPECT_EQ(get(5555, "/task/status/nobody")->status, 404);
+  EXPECT_TRUE(eventually([&] { return printed("Task add[" + id + "] succeeded"); }))
+      << "no line for the task";
+
+  // A second stack on the same ports is refused by name.
+  auto second = Child::spawn({{UMBEL_BIN_DIR "/umbel", "up", "--source", UMBEL_SOURCE_DIR, "--var",
+                               dir_.file("var2"), "--port-offset", std::to_string(offset_)},
+                              {}});
+  ASSERT_TRUE(second.has_value());
+  std::string refused;
+  ASSERT_TRUE(eventually([&] {
+    for (const std::string& line : second->read_lines()) refused += line + "\n";
+    return second->ended().has_value() && second->output() == -1;
+  }));
+  EXPECT_EQ(second->ended(), "exit status 1");
+  EXPECT_THAT(refused, HasSubstr("port " + std::to_string(5555 + offset_) +
+                                 " for collector is taken by pid"));
+
+  // A worker that is killed comes back.
+  const auto started = pids();
+  ASSERT_EQ(started.size(), 6U) << output_;
+  ASSERT_EQ(kill(started[2], SIGKILL), 0);
+  EXPECT_TRUE(eventually([&] { return printed("worker-1 ended with signal 9 (Killed)"); }));
+  EXPECT_TRUE(eventually([&] {
+    const auto ready = get(9101, "/readyz");
+    return ready && ready->status == 200;
+  }));
+
+  // Ctrl-C.
+  const auto began = std::chrono::steady_clock::now();
+  up_->signal(SIGINT);
+  EXPECT_TRUE(
+      eventually([&] { return printed("Stopped.") && up_->ended().has_value(); }, seconds{12}));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds{10});
+  EXPECT_EQ(up_->ended(), "exit status 0");
+  EXPECT_THAT(output_, ::testing::Not(HasSubstr("was killed")));
+  for (const pid_t pid : started) EXPECT_TRUE(gone(pid)) << pid;
+}
+
+TEST_F(StackTest, LeavesNoOrphanWhenItIsKilled) {
+  start();
+  const auto started = pids();
+  ASSERT_EQ(started.size(), 6U) << output_;
+
+  up_->signal(SIGKILL);
+
+  for (const pid_t pid : started) EXPECT_TRUE(eventually([&] { return gone(pid); })) << pid;
+}
+
+}  // namespace
+}  // namespace umbel
