@@ -137,6 +137,7 @@ TEST(Database, IsMigratedOnceByManyThreadsAtATime) {
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&] {
         const auto opened = open(path, kId, kSecond, {});
+        EXPECT_TRUE(opened) << opened.error().what;
         if (!opened || count(**opened) != 1) ++failed;
       });
     }

@@ -130,7 +130,11 @@ Result<std::unique_ptr<SQLite::Database>> try_open(const std::string& path,
   sqlite3_busy_handler(database->getHandle(), wait_for_lock,
                        std::bit_cast<void*>(static_cast<std::intptr_t>(limit.count())));
 
-  const auto version = checked_version(*database, path, application_id, migrations.size());
+  const auto version = [&] {
+    // One snapshot: another process may be creating the file between two looks.
+    const SQLite::Transaction snapshot{*database};
+    return checked_version(*database, path, application_id, migrations.size());
+  }();
   if (!version) return version.error();
   const auto mode = database->execAndGet("PRAGMA journal_mode = WAL").getString();
   if (mode != "wal") {
