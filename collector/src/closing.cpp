@@ -16,17 +16,20 @@ std::string text_at(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string{value->get_string()} : std::string{};
 }
 
-// A worker's exception document says more than one line; a message of several parts is shown as it
-// is stored.
+std::string words_of(const json::value& message) {
+  if (message.is_string()) return std::string{message.get_string()};
+  if (message.is_array() && message.get_array().size() == 1)
+    return words_of(message.get_array()[0]);
+  return celery::repr(message);
+}
+
 std::string exception_of(const std::string& result) {
   const auto parsed = celery::parse_json(result);
   if (!parsed || !parsed->is_object()) return shortened(result, celery::kReprLimit);
   const json::object& document = parsed->get_object();
   const json::value* const message = document.if_contains("exc_message");
-  const std::string words = message == nullptr     ? std::string{}
-                            : message->is_string() ? std::string{message->get_string()}
-                                                   : celery::repr(*message);
-  return celery::repr_exception(text_at(document, "exc_type"), words);
+  return celery::repr_exception(text_at(document, "exc_type"),
+                                message == nullptr ? std::string{} : words_of(*message));
 }
 
 std::string value_of(const std::string& result) {

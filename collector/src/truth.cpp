@@ -29,7 +29,7 @@ double failing(const TruthFacts& facts) {
 
 std::string percent(double ratio) {
   const double value = ratio * 100;
-  return value > 0 && value < 10 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
+  return value > 0 && value < 9.95 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
 }
 
 std::string tasks_wait(std::uint64_t count) {

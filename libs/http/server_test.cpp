@@ -7,13 +7,15 @@
 #include <mutex>
 #include <vector>
 
-#include "raw_connection.hpp"
 #include "umbel/testing/eventually.hpp"
+#include "umbel/testing/raw_connection.hpp"
 
 namespace umbel::http {
 namespace {
 
 using testing::eventually;
+using testing::RawConnection;
+using testing::upgrade;
 
 constexpr std::string_view kGet = "GET /echo?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
 

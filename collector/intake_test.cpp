@@ -1,0 +1,243 @@
+#include "intake.hpp"
+
+#include <gtest/gtest.h>
+
+#include "kept.hpp"
+#include "test_engines.hpp"
+#include "test_events.hpp"
+#include "umbel/testing/eventually.hpp"
+
+namespace umbel::collector {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::eventually;
+
+// One run of a collector's intake, from start to end.
+struct Session {
+  explicit Session(TestEngines& engines, IntakeOptions options = quick())
+      : live{options.most_tasks, engines.clock.wall()},
+        intake{*engines.broker,
+               engines.store->results(),
+               *engines.history,
+               live,
+               engines.clock,
+               metrics,
+               Log::none(),
+               options,
+               [] { return std::uint64_t{1}; }} {
+    intake.load().value();
+    intake.start();
+  }
+  static IntakeOptions quick() {
+    IntakeOptions options;
+    options.flush_every = milliseconds{10};
+    options.close_after = milliseconds{50};
+    options.tail_every = milliseconds{20};
+    return options;
+  }
+  Totals totals() {
+    return live.with([](LiveState& state) { return state.totals(); });
+  }
+  bool reaches(const std::function<bool(const Totals&)>& holds) {
+    return eventually([&] { return holds(totals()); });
+  }
+  bool knows(const std::string& id) {
+    return live.with([&](LiveState& state) { return state.knows(TaskId{id}); });
+  }
+  bool counts(const std::string& line) { return metrics.text().find(line) != std::string::npos; }
+
+  metrics::Metrics metrics{"collector"};
+  Live live;
+  Intake intake;
+};
+
+bool kept_in_state(History& history, const std::string& id, TaskState state) {
+  const auto task = history.find(TaskId{id});
+  return task && task->state == state;
+}
+
+class IntakeOverSqlite : public ::testing::Test {
+ protected:
+  WallTime now() { return engines.clock.wall(); }
+  TestEngines engines;
+};
+
+TEST_F(IntakeOverSqlite, WritesTasksAndTheirTimelineToTheHistory) {
+  Session run{engines};
+
+  engines.publish({received("a", now()), started("a", now())});
+  engines.publish({succeeded("a", now())});
+
+  ASSERT_TRUE(eventually([&] { return kept_in_state(*engines.history, "a", TaskState::Success); }));
+  const auto task = engines.history->find(TaskId{"a"});
+  EXPECT_EQ(task->name, "add");
+  EXPECT_EQ(task->runtime, 0.5);
+  const auto timeline = engines.history->timeline(TaskId{"a"});
+  ASSERT_EQ(timeline->size(), 3U);
+  EXPECT_EQ(timeline->at(2).type, "succeeded");
+  EXPECT_TRUE(run.intake.ready().has_value());
+}
+
+TEST_F(IntakeOverSqlite, ARestartNeitherForgetsNorCountsTwice) {
+  {
+    Session first{engines};
+    engines.publish(
+        {heartbeat("w1@host", now(), 7, 1), received("a", now()), succeeded("a", now())});
+    engines.publish({received("b", now()), started("b", now())});
+    ASSERT_TRUE(first.reaches([](const Totals& totals) { return totals.received == 2; }));
+  }
+  engines.publish({succeeded("b", now()), heartbeat("w1@host", now(), 7, 4)});
+
+  Session second{engines};
+
+  ASSERT_TRUE(second.reaches([](const Totals& totals) { return totals.succeeded == 2; }));
+  EXPECT_EQ(second.totals(),
+            (Totals{.succeeded = 2, .received = 2, .missed_events = 2}));  // numbers 2 and 3 of w1
+  EXPECT_TRUE(second.knows("a"));
+}
+
+// A kill between the history's commit and the broker's: the broker tells everything again, the
+// position says it is known.
+TEST_F(IntakeOverSqlite, EventsThatTheBrokerTellsAgainAreKnown) {
+  engines.publish({received("a", now())});
+  engines.publish({succeeded("a", now())});
+  {
+    Session first{engines};
+    ASSERT_TRUE(
+        eventually([&] { return kept_in_state(*engines.history, "a", TaskState::Success); }));
+  }
+  HistoryPosition position = engines.history->position().value();
+  ASSERT_EQ(position.event_offset, 2U);
+  position.event_offset = 1;  // as if the second batch's commit had been lost: it comes again
+  engines.history->append({}, {}, position).value();
+
+  Session second{engines};
+  engines.publish({received("b", now())});
+
+  ASSERT_TRUE(second.reaches([](const Totals& totals) { return totals.received == 2; }));
+  EXPECT_EQ(second.totals().succeeded, 1U);
+}
+
+TEST_F(IntakeOverSqlite, GoesOnLiveWhileTheHistoryFailsAndCatchesUpAfterwards) {
+  Session run{engines};
+  engines.history->broken = true;
+
+  engines.publish({received("a", now()), succeeded("a", now())});
+
+  ASSERT_TRUE(run.reaches([](const Totals& totals) { return totals.succeeded == 1; }));
+  ASSERT_TRUE(eventually([&] { return run.intake.ready().has_error(); }));
+  EXPECT_NE(run.intake.ready().error().what.find("disk full"), std::string::npos);
+  const auto said = run.live.with([](LiveState& state) { return state.monitor().history_error; });
+  EXPECT_EQ(said, "disk full");
+  EXPECT_TRUE(run.counts("umbel_history_errors_total 1"));
+
+  engines.history->broken = false;
+
+  EXPECT_TRUE(eventually([&] { return kept_in_state(*engines.history, "a", TaskState::Success); }));
+  EXPECT_TRUE(eventually([&] { return run.intake.ready().has_value(); }));
+}
+
+TEST_F(IntakeOverSqlite, WhatIsTooMuchToHoldIsReadAgainFromTheStream) {
+  IntakeOptions options = Session::quick();
+  options.most_waiting = 5;
+  Session run{engines, options};
+  engines.publish({received("first", now())});
+  ASSERT_TRUE(
+      eventually([&] { return kept_in_state(*engines.history, "first", TaskState::Received); }));
+  engines.history->broken = true;
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = "t" + std::to_string(i);
+    engines.publish({received(id, now()), succeeded(id, now())});
+  }
+  ASSERT_TRUE(run.reaches([](const Totals& totals) { return totals.succeeded == 20; }));
+  ASSERT_TRUE(eventually([&] { return run.intake.ready().has_error(); }));
+
+  engines.history->broken = false;
+
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = "t" + std::to_string(i);
+    EXPECT_TRUE(eventually([&] { return kept_in_state(*engines.history, id, TaskState::Success); }))
+        << id;
+  }
+  EXPECT_EQ(run.totals(), (Totals{.succeeded = 20, .received = 21}));
+}
+
+TEST_F(IntakeOverSqlite, ClosesATaskWhoseEndEventWasLost) {
+  Session run{engines};
+  engines.publish({received("a", now()), started("a", now())});
+
+  engines.finish("a", "3");
+
+  ASSERT_TRUE(eventually([&] { return kept_in_state(*engines.history, "a", TaskState::Success); }));
+  EXPECT_EQ(engines.history->find(TaskId{"a"})->result, "3");
+  EXPECT_EQ(run.totals().succeeded, 1U);
+  EXPECT_TRUE(run.counts("umbel_tasks_closed_from_results_total 1"));
+}
+
+TEST_F(IntakeOverSqlite, AResultWhoseEventCameClosesNothing) {
+  IntakeOptions options = Session::quick();
+  options.close_after = milliseconds{500};
+  Session run{engines, options};
+  engines.finish("a", "3");
+  engines.publish({received("a", now()), succeeded("a", now())});
+  engines.finish("b", "4");  // its event never comes
+
+  ASSERT_TRUE(eventually([&] { return kept_in_state(*engines.history, "b", TaskState::Success); }));
+  EXPECT_TRUE(run.counts("umbel_tasks_closed_from_results_total 1"));
+  EXPECT_TRUE(eventually([&] { return engines.history->position()->result_sequence == 2; }));
+}
+
+TEST_F(IntakeOverSqlite, ATaskThatLiveStateForgotIsReadBackBeforeItIsChanged) {
+  IntakeOptions options = Session::quick();
+  options.most_tasks = 2;
+  Session run{engines, options};
+  engines.publish({received("old", now(), "reddit.discover")});
+  ASSERT_TRUE(
+      eventually([&] { return kept_in_state(*engines.history, "old", TaskState::Received); }));
+  engines.publish({received("x", now()), received("y", now()), received("z", now())});
+  ASSERT_TRUE(eventually([&] { return run.knows("z") && !run.knows("old"); }));
+
+  engines.publish({succeeded("old", now())});
+
+  ASSERT_TRUE(
+      eventually([&] { return kept_in_state(*engines.history, "old", TaskState::Success); }));
+  EXPECT_EQ(engines.history->find(TaskId{"old"})->name, "reddit.discover");
+  EXPECT_TRUE(run.counts("umbel_tasks_evicted_total 2"));
+}
+
+TEST_F(IntakeOverSqlite, WhatIsNoEventIsCountedAndPassedOver) {
+  Session run{engines};
+
+  engines.broker->publish_events("not json").value();
+  engines.broker->publish_events(R"([{"type": "task-received"}, 7])").value();
+  engines.publish({received("a", now())});
+
+  ASSERT_TRUE(run.reaches([](const Totals& totals) { return totals.received == 1; }));
+  EXPECT_TRUE(run.counts("umbel_events_undecodable_total 3"));
+  EXPECT_TRUE(eventually(
+      [&] { return run.counts("umbel_events_received_total{type=\"task-received\"} 1"); }));
+}
+
+TEST(IntakeOverABoundedStream, WhatWasCutOffIsCountedAndItsSecondsAreNotKnown) {
+  TestEngines engines{20'000};
+  {
+    Session first{engines};
+    engines.publish({received("a", engines.clock.wall())});
+    ASSERT_TRUE(
+        eventually([&] { return kept_in_state(*engines.history, "a", TaskState::Received); }));
+  }
+  for (int i = 0; i < 400; ++i) {
+    engines.publish({received("t" + std::to_string(i), engines.clock.wall())});
+  }
+
+  Session second{engines};
+
+  ASSERT_TRUE(second.reaches([](const Totals& totals) { return totals.cut_batches > 0; }));
+  ASSERT_TRUE(eventually([&] { return second.knows("t399"); }));
+  const Totals totals = second.totals();
+  EXPECT_EQ(totals.received + totals.cut_batches, 401U);
+}
+
+}  // namespace
+}  // namespace umbel::collector

@@ -1,0 +1,319 @@
+#include "live_state.hpp"
+
+#include <gtest/gtest.h>
+
+#include "closing.hpp"
+#include "delta.hpp"
+#include "discovery.hpp"
+#include "figures.hpp"
+#include "kept.hpp"
+#include "sections.hpp"
+#include "test_events.hpp"
+
+namespace umbel::collector {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr WallTime kNow = from_micros(1'795'350'738'000'000);
+
+LiveState a_state(std::size_t most = 1000) { return LiveState{most, kNow}; }
+
+TEST(LiveState, CountsWhatHappenedOnceHoweverOftenItIsTold) {
+  LiveState state = a_state();
+  const std::vector<Event> events{received("a", kNow), started("a", kNow + seconds{1}),
+                                  succeeded("a", kNow + seconds{2})};
+
+  for (int twice = 0; twice < 2; ++twice) {
+    for (const Event& event : events) state.apply(event, kNow + seconds{3});
+  }
+
+  EXPECT_EQ(state.totals().received, 1U);
+  EXPECT_EQ(state.totals().succeeded, 1U);
+  EXPECT_EQ(state.in_state(TaskState::Success), 1U);
+  EXPECT_EQ(state.in_state(TaskState::Started), 0U);
+}
+
+TEST(LiveState, ARetriedTaskIsReceivedTwiceAndRetriedOnce) {
+  LiveState state = a_state();
+
+  state.apply(received("a", kNow), kNow);
+  state.apply(retried("a", kNow + seconds{1}), kNow);
+  state.apply(received("a", kNow + seconds{2}), kNow);
+  state.apply(failed("a", kNow + seconds{3}), kNow);
+
+  EXPECT_EQ(state.totals(), (Totals{.succeeded = 0, .failed = 1, .retried = 1, .received = 2}));
+}
+
+TEST(LiveState, KeepsTheNewestTasksAndLetsFinishedOnesGoFirst) {
+  LiveState state = a_state(3);
+  state.apply(started("running", kNow), kNow);
+  state.apply(succeeded("done", kNow), kNow);
+  state.apply(received("b", kNow), kNow);
+
+  state.apply(received("c", kNow), kNow);
+
+  EXPECT_EQ(state.task_count(), 3U);
+  EXPECT_EQ(state.evicted(), 1U);
+  EXPECT_TRUE(state.knows(TaskId{"running"}));
+  EXPECT_FALSE(state.knows(TaskId{"done"}));
+  EXPECT_EQ(state.in_state(TaskState::Success), 0U);
+}
+
+struct Numbered {
+  std::int64_t pid;
+  std::uint64_t sequence;
+};
+struct GapCase {
+  const char* what;
+  std::vector<Numbered> events;
+  std::uint64_t missed;
+};
+
+TEST(LiveState, CountsHolesInAWorkersNumbers) {
+  const std::vector<GapCase> cases{
+      {"no hole", {{7, 1}, {7, 2}, {7, 3}}, 0},
+      {"two missing", {{7, 1}, {7, 4}}, 2},
+      {"joined in the middle", {{7, 40}, {7, 41}}, 0},
+      {"told again", {{7, 1}, {7, 2}, {7, 1}, {7, 2}, {7, 3}}, 0},
+      {"restarted", {{7, 1}, {7, 2}, {8, 1}, {8, 2}}, 0},
+      {"restarted, first one missing", {{7, 1}, {8, 2}}, 1},
+  };
+  for (const GapCase& each : cases) {
+    SCOPED_TRACE(each.what);
+    LiveState state = a_state();
+    for (const Numbered& event : each.events)
+      state.apply(heartbeat("w1@host", kNow, event.pid, event.sequence), kNow);
+
+    EXPECT_EQ(state.totals().missed_events, each.missed);
+  }
+}
+
+TEST(LiveState, NumbersOfTaskEventsCountToo) {
+  LiveState state = a_state();
+  state.apply(heartbeat("w1@host", kNow, 7, 1), kNow);
+  TaskEvent event = std::get<TaskEvent>(received("a", kNow));
+  event.origin.pid = 7;
+  event.origin.sequence = 5;
+
+  state.apply(event, kNow);
+
+  EXPECT_EQ(state.totals().missed_events, 3U);
+}
+
+TEST(LiveState, AWorkerThatIsLongGoneIsForgotten) {
+  LiveState state = a_state();
+  state.apply(heartbeat("lost@host", kNow), kNow);
+  state.apply(offline("left@host", kNow), kNow);
+
+  state.tick(kNow + minutes{5});
+  EXPECT_EQ(state.workers().size(), 2U);
+  state.tick(kNow + minutes{11});
+  EXPECT_EQ(state.workers().size(), 1U);
+  state.tick(kNow + minutes{61});
+  EXPECT_TRUE(state.workers().empty());
+}
+
+TEST(LiveState, QueueRatesAreOfTheLastTenSeconds) {
+  LiveState state = a_state();
+  QueueFigures queue;
+  queue.name = QueueName{"q"};
+  state.set_queues({queue}, kNow);
+  EXPECT_FALSE(state.queues().at("q").in_rate.has_value());
+  queue.published_total = 50;
+  queue.acked_total = 20;
+
+  state.set_queues({queue}, kNow + seconds{10});
+
+  EXPECT_DOUBLE_EQ(*state.queues().at("q").in_rate, 5.0);
+  EXPECT_DOUBLE_EQ(*state.queues().at("q").out_rate, 2.0);
+}
+
+TEST(Series, ASecondNobodyWatchedHasNoValues) {
+  Series series;
+  series.observe(kNow, kNow);
+  series.observe(kNow + seconds{3}, kNow + seconds{4});
+  const std::int64_t t = unix_second(kNow);
+
+  EXPECT_TRUE(series.at(t).seen);
+  EXPECT_FALSE(series.at(t + 1).seen);
+  EXPECT_FALSE(series.at(t + 2).seen);
+  EXPECT_TRUE(series.at(t + 3).seen);
+  EXPECT_EQ(series.until(t).size(), 900U);
+}
+
+TEST(Series, WhatIsTakenInLateBelongsToItsOwnSecond) {
+  Series series;
+  const std::int64_t t = unix_second(kNow);
+
+  series.count(Count::Succeeded, kNow - seconds{60}, kNow);
+  series.count(Count::Succeeded, kNow - seconds{1}, kNow);
+  series.count(Count::Succeeded, kNow + seconds{99}, kNow);
+  series.count(Count::Succeeded, kNow - seconds{5000}, kNow);
+
+  EXPECT_EQ(series.at(t - 60).counts[0], 1U);
+  EXPECT_EQ(series.at(t).counts[0], 2U);
+  EXPECT_TRUE(series.take_amended());
+  EXPECT_FALSE(series.take_amended());
+}
+
+TEST(Series, ASlotIsEmptyWhenItsTimeComesAgain) {
+  Series series;
+  series.count(Count::Failed, kNow, kNow);
+
+  const WallTime later = kNow + seconds{960};
+  series.count(Count::Received, later, later);
+
+  EXPECT_EQ(series.at(unix_second(later)).counts[static_cast<std::size_t>(Count::Failed)], 0U);
+  EXPECT_FALSE(series.at(unix_second(kNow)).seen);
+}
+
+TEST(Kept, ComesBackAsItWas) {
+  LiveState state = a_state();
+  state.apply(heartbeat("w1@host", kNow, 7, 12), kNow);
+  state.apply(succeeded("a", kNow), kNow);
+  state.count_cut_batches(3);
+  state.caught_up(kNow + seconds{1});
+
+  const auto kept = from_note(to_note(state, kNow));
+
+  ASSERT_TRUE(kept.has_value());
+  EXPECT_EQ(kept->totals, state.totals());
+  EXPECT_EQ(kept->since, kNow);
+  EXPECT_EQ(kept->events_read, kNow + seconds{1});
+  ASSERT_EQ(kept->workers.size(), 1U);
+  EXPECT_EQ(kept->workers[0].last_sequence, 12U);
+  EXPECT_EQ(kept->workers[0].state.name, WorkerName{"w1@host"});
+  EXPECT_EQ(kept->workers[0].state.last_seen, kNow);
+  EXPECT_EQ(kept->workers[0].state.metrics_address, "127.0.0.1:9101");
+}
+
+TEST(Kept, TextThatIsNoNoteIsRefused) {
+  EXPECT_TRUE(from_note("").has_value());
+  EXPECT_TRUE(from_note("[]").has_error());
+  EXPECT_TRUE(from_note("{").has_error());
+}
+
+TEST(Delta, TellsEachChangeOnceAndTheSecondOnce) {
+  LiveState state = a_state();
+  Delta delta{{.version = "0", .since = kNow}};
+  EXPECT_TRUE(delta.next(state, kNow).contains("series"));
+  EXPECT_TRUE(delta.next(state, kNow).empty());
+
+  state.apply(received("a", kNow), kNow);
+  const auto change = delta.next(state, kNow);
+  ASSERT_TRUE(change.contains("tasks"));
+  EXPECT_EQ(change.at("tasks").as_array().size(), 1U);
+  EXPECT_TRUE(delta.next(state, kNow).empty());
+
+  const auto next_second = delta.next(state, kNow + seconds{1});
+  ASSERT_TRUE(next_second.contains("point"));
+  EXPECT_EQ(next_second.at("point").at("t").as_int64(), unix_second(kNow));
+  EXPECT_TRUE(
+      next_second.at("point").at("received").is_null());  // the stream was never read to its end
+}
+
+TEST(Delta, AJumpOfTheClockGivesTheWholeSeriesAgain) {
+  LiveState state = a_state();
+  Delta delta{{.version = "0", .since = kNow}};
+  (void)delta.next(state, kNow);
+
+  EXPECT_TRUE(delta.next(state, kNow + seconds{30}).contains("series"));
+  EXPECT_TRUE(delta.next(state, kNow + seconds{31}).contains("point"));
+  EXPECT_TRUE(delta.next(state, kNow + seconds{1}).contains("series"));
+}
+
+TEST(Delta, NamesWorkersAndQueuesThatAreGone) {
+  LiveState state = a_state();
+  state.apply(heartbeat("w1@host", kNow), kNow);
+  QueueFigures queue;
+  queue.name = QueueName{"q"};
+  state.set_queues({queue}, kNow);
+  Delta delta{{.version = "0", .since = kNow}};
+  EXPECT_EQ(delta.next(state, kNow).at("workers").as_array().size(), 1U);
+
+  state.tick(kNow + minutes{61});
+  state.set_queues({}, kNow);
+  const auto change = delta.next(state, kNow + seconds{1});
+
+  EXPECT_EQ(change.at("workers_gone").as_array().at(0).as_string(), "w1@host");
+  EXPECT_EQ(change.at("queues_gone").as_array().at(0).as_string(), "q");
+}
+
+TEST(Discovery, KeepsALostWorkerForTenMinutesAndDropsOneThatSaidGoodbye) {
+  LiveState state = a_state();
+  state.apply(heartbeat("lost@host", kNow), kNow);
+  state.apply(heartbeat("left@host", kNow), kNow);
+  state.apply(offline("left@host", kNow), kNow);
+  const std::vector<StaticTarget> others{{"scheduler", "127.0.0.1:9201"}};
+
+  const auto soon = targets(state, others, kNow + minutes{9});
+  const auto late = targets(state, others, kNow + minutes{11});
+
+  EXPECT_EQ(
+      boost::json::serialize(soon),
+      R"([{"targets":["127.0.0.1:9201"],"labels":{"program":"scheduler"}},)"
+      R"({"targets":["127.0.0.1:9101"],"labels":{"program":"worker","worker":"lost@host"}}])");
+  EXPECT_EQ(late.size(), 1U);
+}
+
+TEST(Discovery, RefusesATargetWithoutAProgramOrAPort) {
+  EXPECT_TRUE(static_targets({"scheduler=127.0.0.1:9201", "simulator=host:1"}).has_value());
+  for (const char* wrong : {"127.0.0.1:9201", "=127.0.0.1:9201", "a=host", "a=host:", "a=host:0",
+                            "a=host:99999", "a=:1"}) {
+    SCOPED_TRACE(wrong);
+    const auto refused = static_targets({wrong});
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_NE(refused.error().what.find(wrong), std::string::npos);
+  }
+}
+
+TEST(ScheduleRows, OneForEachScheduleWithItsNewestTick) {
+  std::vector<TickRecord> ticks(3);
+  ticks[0] = {.schedule = "b",
+              .due = kNow,
+              .outcome = TickOutcome::Missed,
+              .task = {},
+              .recorded = kNow,
+              .missed = 4};
+  ticks[1] = {.schedule = "b",
+              .due = kNow - minutes{5},
+              .outcome = TickOutcome::Enqueued,
+              .task = TaskId{"t"},
+              .recorded = kNow,
+              .missed = 0};
+  ticks[2] = {.schedule = "a",
+              .due = kNow,
+              .outcome = TickOutcome::Enqueued,
+              .task = TaskId{"u"},
+              .recorded = kNow,
+              .missed = 0};
+
+  const auto rows = schedule_rows(ticks);
+
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].name, "a");
+  EXPECT_EQ(rows[1], (ScheduleRow{"b", kNow, TaskId{"t"}, TickOutcome::Missed, 4}));
+}
+
+TEST(ClosingEvent, WritesValuesAsPythonWould) {
+  StoredTask stored;
+  stored.id = TaskId{"a"};
+  stored.name = "add";
+  stored.state = TaskState::Success;
+  stored.result = R"({"sum": [1, true, null]})";
+  stored.done = kNow;
+
+  EXPECT_EQ(closing_event(stored).result, "{'sum': [1, True, None]}");
+  stored.state = TaskState::Failure;
+  stored.result =
+      R"({"exc_type": "ValueError", "exc_message": ["boom"], "exc_module": "builtins"})";
+  const TaskEvent failure = closing_event(stored);
+  EXPECT_EQ(failure.type, TaskEventType::Failed);
+  EXPECT_EQ(failure.origin.timestamp, kNow);
+  EXPECT_EQ(failure.exception, "ValueError('boom')");
+}
+
+}  // namespace
+}  // namespace umbel::collector

@@ -1,0 +1,105 @@
+#include "truth.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace umbel::collector {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+TruthFacts all_well() {
+  TruthFacts facts;
+  facts.up = minutes{5};
+  facts.blind_for = seconds{0};
+  facts.queues_age = seconds{1};
+  facts.workers_online = 2;
+  facts.queues = {{"reddit", 3, 2, seconds{2}}, {"umbel", 0, 2, std::nullopt}};
+  facts.finished = 1204;
+  facts.failed = 4;
+  return facts;
+}
+
+struct TruthCase {
+  const char* what;
+  std::function<void(TruthFacts&)> change;
+  TruthLevel level;
+  const char* text;  // part of it
+};
+
+TEST(LineOfTruth, SaysWhatIsWrongWorstFirst) {
+  const std::vector<TruthCase> cases{
+      {"all well", [](TruthFacts&) {}, TruthLevel::Ok,
+       "All well. 1,204 tasks/min, 0.3 % failing, oldest wait 2"},
+      {"nothing to do", [](TruthFacts& f) { f.finished = f.failed = 0, f.queues.clear(); },
+       TruthLevel::Ok, "All well. 0 tasks/min, 0 % failing, nothing waits."},
+      {"few, one failed", [](TruthFacts& f) { f.finished = 3, f.failed = 1; }, TruthLevel::Ok,
+       "1 of them failed"},
+      {"never saw anything", [](TruthFacts& f) { f.blind_for = std::nullopt; }, TruthLevel::Unknown,
+       "The monitor is blind"},
+      {"just started", [](TruthFacts& f) { f.blind_for = std::nullopt, f.up = seconds{1}; },
+       TruthLevel::Unknown, "has just started"},
+      {"blind", [](TruthFacts& f) { f.blind_for = seconds{12}; }, TruthLevel::Unknown,
+       "could not read events for 12 s"},
+      {"blind and idle",
+       [](TruthFacts& f) { f.blind_for = minutes{2}, f.finished = f.failed = 0, f.queues.clear(); },
+       TruthLevel::Unknown, "The monitor is blind"},
+      {"queues unreadable", [](TruthFacts& f) { f.queues_age = seconds{30}; }, TruthLevel::Unknown,
+       "cannot read the queues"},
+      {"behind", [](TruthFacts& f) { f.lag = seconds{34}; }, TruthLevel::Unknown, "34 s behind"},
+      {"a queue without consumers",
+       [](TruthFacts& f) {
+         f.queues[0] = {"reddit", 12, 0, minutes{4}};
+       },
+       TruthLevel::Bad, "Queue reddit has stood still for 4 min"},
+      {"a queue without consumers for a moment",
+       [](TruthFacts& f) {
+         f.queues[0] = {"reddit", 12, 0, seconds{2}};
+       },
+       TruthLevel::Ok, "All well"},
+      {"no workers, work waits",
+       [](TruthFacts& f) { f.workers_online = 0, f.queues[0].consumers = 1; }, TruthLevel::Bad,
+       "No worker is online; 3 tasks wait."},
+      {"no workers, nothing waits", [](TruthFacts& f) { f.workers_online = 0, f.queues.clear(); },
+       TruthLevel::Warn, "No worker is online."},
+      {"no workers yet",
+       [](TruthFacts& f) { f.workers_online = 0, f.up = seconds{2}, f.queues.clear(); },
+       TruthLevel::Unknown, "listens for workers"},
+      {"a worker lost", [](TruthFacts& f) { f.workers_lost = {"w2@host"}; }, TruthLevel::Warn,
+       "Worker w2@host stopped without a goodbye."},
+      {"some fail", [](TruthFacts& f) { f.failed = 120; }, TruthLevel::Warn,
+       "10 % of the last minute's 1,204 tasks failed."},
+      {"most fail", [](TruthFacts& f) { f.failed = 900; }, TruthLevel::Bad, "75 %"},
+      {"most fail and a worker is lost",
+       [](TruthFacts& f) { f.failed = 900, f.workers_lost = {"w2@host"}; }, TruthLevel::Bad,
+       "75 %"},
+      {"history", [](TruthFacts& f) { f.history_error = "disk full"; }, TruthLevel::Warn,
+       "disk full"},
+      {"missed", [](TruthFacts& f) { f.missed_lately = 18; }, TruthLevel::Warn,
+       "18 events were missed"},
+      {"a long wait", [](TruthFacts& f) { f.queues[0].oldest_wait = minutes{3}; }, TruthLevel::Warn,
+       "The oldest task in queue reddit has waited 3 min"},
+  };
+  for (const TruthCase& each : cases) {
+    SCOPED_TRACE(each.what);
+    TruthFacts facts = all_well();
+    each.change(facts);
+
+    const Truth truth = line_of_truth(facts);
+
+    EXPECT_EQ(truth.level, each.level) << truth.text;
+    EXPECT_NE(truth.text.find(each.text), std::string::npos) << truth.text;
+  }
+}
+
+TEST(Grouped, SetsCommasByThrees) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1204), "1,204");
+  EXPECT_EQ(grouped(1234567), "1,234,567");
+}
+
+}  // namespace
+}  // namespace umbel::collector
