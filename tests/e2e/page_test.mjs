@@ -300,6 +300,10 @@ async function run(browser) {
         await shown.page.locator('#submissions [data-submission]').first().waitFor();
         await shown.page.locator('#workers [data-worker]').first().waitFor();
         assert.ok((await overflow(shown.page)) <= 0, `${await overflow(shown.page)} px too wide`);
+        const below = await shown.page.evaluate(
+          () => document.scrollingElement.scrollHeight - Math.max(innerHeight, document.querySelector('main').getBoundingClientRect().bottom + scrollY),
+        );
+        assert.ok(below <= 1, `${below} px of nothing below the page`);
         // New rows are tinted for a moment; what is judged is the page at rest.
         await shown.page.emulateMedia({ reducedMotion: 'reduce', colorScheme });
         const found = await shown.page.evaluate(`${axe}; axe.run({ runOnly: ['wcag2a', 'wcag2aa'] })`);
@@ -307,6 +311,7 @@ async function run(browser) {
           (each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => `${node.target} ${node.failureSummary}`).slice(0, 3).join(' | ')}`,
         );
         assert.deepEqual(said, []);
+        assert.ok(found.passes.some((each) => each.id === 'color-contrast'), 'no contrast was looked at');
         await shown.page.screenshot({ path: join(pictures, `${colorScheme}-${width}.png`), fullPage: true });
         await shown.context.close();
       });

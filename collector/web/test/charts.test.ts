@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { binned, lastSum, niceCeiling, spreadLabels, unobserved } from '../src/charts/bins';
 import { figures } from '../src/views/figures';
+import { shownRange } from '../src/views/range';
 import { placeOf } from '../src/views/sections';
 import { reduce } from '../src/live/reducer';
 import type { Snapshot, Values } from '../src/live/types';
@@ -79,9 +80,10 @@ describe('figures', () => {
     assert.equal(of('finished', found).value, '–');
     assert.equal(of('failing', found).value, '–');
   });
-  it('scale a half observed minute up', () => {
+  it('count what was seen of a minute and say how much that is', () => {
     const half: Values = [...full(null, 870), ...full(2, 30)];
-    assert.equal(of('finished', figures(state(half, [...full(null, 870), ...full(0, 30)]), 900)).value, '120');
+    const finished = of('finished', figures(state(half, [...full(null, 870), ...full(0, 30)]), 900));
+    assert.deepEqual([finished.value, finished.note], ['60', 'in 30 s observed']);
   });
   it('keep the letter of a large count with its unit', () => {
     const waiting = of('waiting-now', figures(state(full(1), full(0)), 900));
@@ -96,6 +98,20 @@ describe('figures', () => {
   });
   it('sum only what was seen', () => {
     assert.deepEqual(lastSum([9, null, 1, 2], 3), { sum: 3, seen: 2 });
+  });
+});
+
+describe('range', () => {
+  const seen = (seconds: number) => {
+    const values: Values = [...new Array<null>(900 - seconds).fill(null), ...new Array<number>(seconds).fill(1)];
+    return { step: 1, from: 0, points: { succeeded: values } } as unknown as Parameters<typeof shownRange>[1];
+  };
+  it('grows with what there is to see', () => {
+    assert.deepEqual([0, 20, 60, 61, 300, 301, 900].map((seconds) => shownRange('auto', seen(seconds))), [60, 60, 60, 300, 300, 900, 900]);
+  });
+  it('is what the reader chose', () => {
+    assert.equal(shownRange(900, seen(20)), 900);
+    assert.equal(shownRange('auto', null), 900);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { count, exact, NONE, percent, plural, rate } from '../src/format/count';
 import { duration, exactDuration, ticking } from '../src/format/duration';
 import { asPermalink } from '../src/format/permalink';
-import { callArguments, splitTopLevel, stateKind } from '../src/format/task';
+import { callArguments, shortened, splitTopLevel, stateKind } from '../src/format/task';
 import { ago, clock, dateTime, exactTime, zoneName } from '../src/format/time';
 
 // 2026-11-22 14:02:05.123 UTC
@@ -141,6 +141,10 @@ describe('task', () => {
   it('does not take what stands in strings and brackets apart', () => {
     assert.equal(callArguments('()', "{'a': {'b': 1, 'c': 2}, 'd': 'x, y'}"), "a={'b': 1, 'c': 2}, d='x, y'");
     assert.deepEqual(splitTopLevel("'it\\'s, so', [1, 2]"), ["'it\\'s, so'", ' [1, 2]']);
+  });
+  it('leaves out where an address is, not what it is of', () => {
+    assert.equal(shortened("'https://www.reddit.com/r/cpp/', n=1"), "'…/r/cpp/', n=1");
+    assert.equal(shortened("'http://localhost'"), "'http://localhost'");
   });
   it('shows what is cut off or foreign as it came', () => {
     assert.equal(callArguments("('long...", undefined), "('long...");

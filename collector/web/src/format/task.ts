@@ -33,6 +33,11 @@ export function callArguments(args: unknown, kwargs: unknown): string {
   return [positional, named].filter((part) => part !== '').join(', ');
 }
 
+/** Scheme and host of addresses left out where room is scarce; the ellipsis says so. */
+export function shortened(call: string): string {
+  return call.replace(/(['"])https?:\/\/[^/'"]+(?=\/)/g, '$1…');
+}
+
 export function asText(value: unknown): string {
   if (value === null || value === undefined) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);

@@ -1,12 +1,17 @@
 // What the reader chose, remembered in this browser.
 import type { Zone } from '../format/time';
+import { RANGES, type Range } from './ranges';
 
 export type Theme = 'system' | 'light' | 'dark';
-export const RANGES = [60, 300, 900] as const;
-export type Range = (typeof RANGES)[number];
 
 const THEMES: readonly Theme[] = ['system', 'light', 'dark'];
 const ZONES: readonly Zone[] = ['utc', 'local'];
+
+const RANGE_WORDS: readonly string[] = ['auto', ...RANGES.map(String)];
+
+function asRange(word: string): Range | 'auto' {
+  return RANGES.find((range) => String(range) === word) ?? 'auto';
+}
 
 // Storage may be refused (private windows, policies); a choice then lasts as long as the page.
 function recall<T extends string>(key: string, allowed: readonly T[], otherwise: T): T {
@@ -29,9 +34,8 @@ function remember(key: string, value: string): void {
 class Prefs {
   theme = $state<Theme>(recall('theme', THEMES, 'system'));
   zone = $state<Zone>(recall('zone', ZONES, 'local'));
-  range = $state<Range>(
-    (Number(recall('range', RANGES.map(String) as readonly string[], '900')) as Range) ?? 900,
-  );
+  /** The reader's choice; `auto` follows how much there is to see. */
+  range = $state<Range | 'auto'>(asRange(recall('range', RANGE_WORDS, 'auto')));
 
   constructor() {
     this.applyTheme();
@@ -49,9 +53,10 @@ class Prefs {
     remember('zone', this.zone);
   }
 
-  setRange(range: Range): void {
-    this.range = range;
-    remember('range', String(range));
+  /** Choosing what is chosen already goes back to `auto`. */
+  chooseRange(range: Range): void {
+    this.range = this.range === range ? 'auto' : range;
+    remember('range', String(this.range));
   }
 
   private applyTheme(): void {

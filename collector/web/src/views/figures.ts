@@ -20,8 +20,6 @@ export interface Figure {
 const SPARK_BINS = 60;
 const LEAST_BINS = 4;
 const MINUTE = 60;
-/** Fewer seen seconds than this are no basis for a rate per minute. */
-const LEAST_SEEN = 3;
 
 export function figures(state: LiveState, range: number): Figure[] {
   const { points, from, step } = state.series;
@@ -30,7 +28,8 @@ export function figures(state: LiveState, range: number): Figure[] {
 
   const done = added(points.succeeded, points.failed);
   const minute = lastSum(done, MINUTE);
-  const perMinute = minute.seen < LEAST_SEEN ? null : (minute.sum / minute.seen) * MINUTE;
+  // A plain sum, as in the line of truth: what was not seen is said beside it, not made up.
+  const perMinute = minute.seen === 0 ? null : minute.sum;
   const whole = lastSum(done, range);
   const usual = whole.seen < 2 * MINUTE ? null : (whole.sum / whole.seen) * MINUTE;
 
@@ -55,8 +54,11 @@ export function figures(state: LiveState, range: number): Figure[] {
       id: 'finished',
       label: 'Finished',
       ...scaled(perMinute === null ? NONE : count(perMinute), '/min'),
-      exact: `${exact(perMinute)} per minute over the last minute`,
-      note: comparedWith(perMinute, usual, range),
+      exact: `${exact(perMinute)} in the last minute, of which ${minute.seen} s were observed`,
+      note:
+        minute.seen > 0 && minute.seen < MINUTE
+          ? `in ${minute.seen} s observed`
+          : comparedWith(perMinute, usual, range),
       colour: 'ink-3',
       values: spark(done),
     },
