@@ -38,11 +38,22 @@ TEST(Walk, TheFirstRunTakesTheFirstPageAlone) {
   EXPECT_FALSE(walk.gap());
 }
 
-TEST(Walk, AFirstRunThatSeesEverythingHasNoTimeBeforeIt) {
+TEST(Walk, AFirstRunThatSeesEverythingBeginsWithTheOldest) {
   Walk walk{{}};
 
   static_cast<void>(walk.feed({fresh("a", minutes{0})}, std::nullopt));
 
+  EXPECT_EQ(walk.began(), kMark);
+}
+
+TEST(Walk, GoesBackToWhereARunThatDiedBeforeItsAcceptanceBegan) {
+  WalkOptions options;
+  options.began = kMark;
+  Walk walk{options};
+
+  EXPECT_EQ(walk.feed({fresh("d", minutes{3}), fresh("c", minutes{2})}, "c"), (Step{true, "c"}));
+  EXPECT_EQ(walk.feed({fresh("b", minutes{1}), fresh("a", minutes{0})}, "a"), kStop);
+  EXPECT_EQ(walk.fresh(), (Names{"d", "c", "b", "a"}));
   EXPECT_EQ(walk.began(), std::nullopt);
 }
 

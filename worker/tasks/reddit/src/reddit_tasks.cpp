@@ -142,7 +142,14 @@ reddit::Walk RedditTasks::walk(TaskContext& context, const std::string& subreddi
     for (std::size_t i = 0; i < names.size(); ++i) {
       items.push_back({names[i], page->children[i].created, known.at(i)});
     }
+    const bool had_begun = walk.began().has_value();
     step = walk.feed(items, page->after);
+    if (walk.began() && !had_begun) {
+      // Whoever is first to list decides: adding nothing to what is there leaves it as it is.
+      need(context, "shared value",
+           store_.shared().add(began_key(subreddit), 0, to_micros(*walk.began()),
+                               context.clock().wall() + kForGood, context.clock().wall()));
+    }
     for (Submission& child : page->children) listed.try_emplace(child.fullname, std::move(child));
   }
   return walk;
@@ -164,12 +171,6 @@ std::uint64_t RedditTasks::accept(TaskContext& context, const std::string& subre
         {submission.fullname, lower(submission.subreddit), submission.created});
   }
   if (walk.newest()) together.watermark = Watermark{subreddit, *walk.newest()};
-  if (walk.began()) {
-    const auto kept =
-        store_.shared().put(began_key(subreddit), std::to_string(to_micros(*walk.began())),
-                            context.clock().wall() + kForGood);
-    if (!kept) end_with(context, store_failure("shared value", kept.error()));
-  }
   const auto handles = context.spawn(requests, together);
   if (!handles) end_with(context, store_failure("accept", handles.error()));
 

@@ -57,12 +57,13 @@ Walk::Step Walk::feed(const std::vector<ListedItem>& page,
   if (!before_anchor_.empty()) before_anchor_.pop_back();  // the anchor itself
 
   if (!options_.watermark) {
-    if (after && !page.empty()) {
-      began_ = std::min_element(page.begin(), page.end(), [](const auto& a, const auto& b) {
-                 return a.created < b.created;
-               })->created;
-    }
-    return {};
+    const auto oldest =
+        std::min_element(page.begin(), page.end(),
+                         [](const auto& a, const auto& b) { return a.created < b.created; });
+    if (oldest == page.end()) return end();
+    if (!options_.began) options_.began = began_ = oldest->created;
+    if (oldest->created <= *options_.began) return {};
+    return next(after);
   }
   if (reaches_the_known(page)) return {};
   return next(after);

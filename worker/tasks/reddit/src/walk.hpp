@@ -5,10 +5,11 @@
 // is known. The overlap is for submissions that show up late, and lets a listing that was cut short
 // once be made good. What is unknown is new, wherever it stands.
 //
-// The first run of a subreddit takes its first page alone: the newcomer sees something at once, and
-// does not spend the budget on the past. A later run stops at the first page that shows something
-// older than that page did, be it known or not. Still, whatever a page shows and is unknown is
-// taken: what was listed is what is fetched, without exception.
+// The first page that was ever listed of a subreddit decides where our time begins: the newcomer
+// sees something at once, and does not spend the budget on the past. That is remembered as soon as
+// the page is here, so that a worker that dies before it could accept anything leaves the beginning
+// to its successor. A later run stops at the first page that reaches back to it. Still, whatever a
+// page shows and is unknown is taken: what was listed is what is fetched, without exception.
 #pragma once
 
 #include <chrono>
@@ -29,8 +30,8 @@ struct ListedItem {
 };
 
 struct WalkOptions {
-  std::optional<WallTime> watermark;  // nothing: the first run
-  std::optional<WallTime> began;      // creation of the oldest submission of the first run's page
+  std::optional<WallTime> watermark;  // nothing: no run has accepted anything yet
+  std::optional<WallTime> began;      // creation of the oldest submission of the first page ever
   std::chrono::microseconds overlap = std::chrono::minutes{10};
   std::size_t most_pages =
       25;  // Reddit lists about 1,000, so ten pages; beyond this something is wrong
@@ -63,8 +64,7 @@ class Walk {
   [[nodiscard]] std::optional<WallTime> newest() const {
     return newest_;
   }  // of all that was listed
-  // After a first run that did not see the end of the listing: what to remember as
-  // WalkOptions::began.
+  // What to remember as WalkOptions::began, once the first page that was ever listed has been fed.
   [[nodiscard]] std::optional<WallTime> began() const { return began_; }
 
  private:
