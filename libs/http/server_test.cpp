@@ -198,10 +198,12 @@ class WebSockets : public HttpServer {
   WebSocketRoute route() {
     WebSocketRoute route;
     route.path = "/live";
-    route.on_open = [this](std::shared_ptr<WebSocket> socket, const Request& request) {
+    route.on_open = [this](const std::shared_ptr<WebSocket>& socket, const Request& request) {
+      {
+        const std::lock_guard lock{mutex};
+        open.push_back(socket);
+      }
       socket->send(std::make_shared<const std::string>("hello " + request.query));
-      const std::lock_guard lock{mutex};
-      open.push_back(std::move(socket));
     };
     route.on_text = [](const std::shared_ptr<WebSocket>& socket, std::string_view text) {
       socket->send(std::make_shared<const std::string>("got " + std::string{text}));
@@ -210,6 +212,14 @@ class WebSockets : public HttpServer {
     return route;
   }
   void TearDown() override { server.reset(); }
+  std::shared_ptr<WebSocket> page(std::size_t index) {
+    const std::lock_guard lock{mutex};
+    return open.at(index);
+  }
+  std::size_t pages() {
+    const std::lock_guard lock{mutex};
+    return open.size();
+  }
 
   std::mutex mutex;
   std::vector<std::shared_ptr<WebSocket>> open;
@@ -236,7 +246,7 @@ TEST_F(WebSockets, CarryLongTexts) {
 
   for (const std::size_t size : {125U, 126U, 65535U, 65536U, 3'000'000U}) {
     const std::string text(size, 'x');
-    EXPECT_TRUE(open.at(0)->send(std::make_shared<const std::string>(text)));
+    EXPECT_TRUE(page(0)->send(std::make_shared<const std::string>(text)));
     EXPECT_TRUE(client.frame() == text) << size;
   }
 }
@@ -248,7 +258,7 @@ TEST_F(WebSockets, RefuseAForeignOriginAndAnotherPath) {
 
   EXPECT_TRUE(is(foreign.ask(upgrade("/live", "Origin: http://evil.example\r\n")), 403));
   EXPECT_TRUE(is(below.ask(upgrade("/live/more")), 404));
-  EXPECT_TRUE(open.empty());
+  EXPECT_EQ(pages(), 0U);
 }
 
 TEST_F(WebSockets, ARouteMayRefuseBeforeTheHandshake) {
@@ -262,7 +272,7 @@ TEST_F(WebSockets, ARouteMayRefuseBeforeTheHandshake) {
 
   EXPECT_TRUE(is(client.ask(upgrade("/live")), 401));
   EXPECT_EQ(unauthorized, 1);
-  EXPECT_TRUE(open.empty());
+  EXPECT_EQ(pages(), 0U);
   server.reset();
 }
 
@@ -279,11 +289,11 @@ TEST_F(WebSockets, ASlowClientIsClosedAndTheOthersGoOn) {
   const auto text = std::make_shared<const std::string>(200'000, 'x');
 
   bool refused = false;
-  for (int i = 0; i < 1000 && !refused; ++i) refused = !open.at(0)->send(text);
+  for (int i = 0; i < 1000 && !refused; ++i) refused = !page(0)->send(text);
 
   EXPECT_TRUE(refused);
   EXPECT_TRUE(eventually([&] { return closed == 1; }));
-  EXPECT_TRUE(open.at(1)->send(text));
+  EXPECT_TRUE(page(1)->send(text));
   EXPECT_TRUE(quick.frame().has_value());
 }
 
@@ -293,13 +303,13 @@ TEST_F(WebSockets, ClosingSaysGoodbyeBehindWhatIsQueued) {
   ASSERT_TRUE(is(client.ask(upgrade("/live")), 101));
   ASSERT_TRUE(client.frame().has_value());
 
-  open.at(0)->send(std::make_shared<const std::string>("last"));
-  open.at(0)->close();
+  page(0)->send(std::make_shared<const std::string>("last"));
+  page(0)->close();
 
   EXPECT_EQ(client.frame(), "last");
   EXPECT_EQ(client.frame(), std::nullopt);
   EXPECT_TRUE(client.closed());
-  EXPECT_FALSE(open.at(0)->send(std::make_shared<const std::string>("too late")));
+  EXPECT_FALSE(page(0)->send(std::make_shared<const std::string>("too late")));
 }
 
 TEST_F(WebSockets, StoppingEndsIdleConnectionsQuickly) {

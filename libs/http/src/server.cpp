@@ -350,7 +350,7 @@ struct Server::Impl {
       self.last_message = text_of(message);
       return 1;
     };
-    calls.log_access = [](const mg_connection*, const char*) { return 1; };
+    // No log_access: CivetWeb would ask localtime() for each request, which is not thread-safe.
     return calls;
   }
 
