@@ -47,10 +47,13 @@ TEST(Verdict, DropsAnAttemptThatAlreadyEndedInARetry) {
 TEST(Verdict, GivesUpATaskThatTookThreeWorkersWithIt) {
   Delivered it;
   it.redelivered = true;
-  it.run = it.lost_starts = 2;
+  it.run = it.lost_starts = it.lost_workers = 2;
   EXPECT_EQ(judge(it, kNow), Verdict::Run);
-  it.run = it.lost_starts = 3;
+  it.run = it.lost_starts = it.lost_workers = 3;
   EXPECT_EQ(judge(it, kNow), Verdict::WorkerLost);
+  it.lost_workers = 2;  // one of the runs was given back on purpose
+  EXPECT_EQ(judge(it, kNow), Verdict::Run);
+  it.lost_workers = 3;
   it.redelivered = false;  // a retry that the third run asked for
   EXPECT_EQ(judge(it, kNow), Verdict::Run);
 }

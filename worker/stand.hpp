@@ -41,6 +41,10 @@ class FaultyResults final : public ResultStore {
     if (auto bad = check()) return *bad;
     return real_.begin_again(id, name, queue);
   }
+  Result<void> hand_back(std::span<const HandedBack> runs) override {
+    if (auto bad = check()) return *bad;
+    return real_.hand_back(runs);
+  }
   Result<std::vector<FinishOutcome>> finish(std::span<const FinishedRun> runs) override {
     if (auto bad = check()) return *bad;
     for (const auto& run : runs) {

@@ -212,6 +212,24 @@ struct ModelTask {
   bool known = false;  // find() answers
 };
 
+TEST_P(ResultStoreConformance, ARunThatIsHandedBackIsNoLostWorker) {
+  ASSERT_TRUE(store->outbox().accept(accepting({a_task("t")}, clock.wall())).has_value());
+  const HandedBack run{TaskId{"t"}, "demo.add", QueueName{"mail"}};
+  const HandedBack foreign{TaskId{"foreign"}, "demo.add", QueueName{"mail"}};
+
+  for (int restart = 0; restart < 5; ++restart) {
+    ASSERT_TRUE(store->results().hand_back(std::vector{run, foreign}).has_value());
+    ASSERT_TRUE(store->results().begin_again(run.id, run.name, run.queue).has_value());
+    ASSERT_TRUE(store->results().begin_again(foreign.id, run.name, run.queue).has_value());
+  }
+  ASSERT_TRUE(store->results().begin_again(run.id, run.name, run.queue).has_value());  // kill -9
+
+  EXPECT_EQ(look_up("t").lost_workers(), 1);
+  EXPECT_EQ(look_up("t").run, 6);
+  EXPECT_EQ(look_up("foreign").lost_workers(), 0);
+  EXPECT_TRUE(finish(a_success("t", 6, clock.wall())).stored);
+}
+
 TEST_P(ResultStoreConformance, AnyRunOfCallsAgreesWithAPlainModel) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));

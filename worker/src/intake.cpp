@@ -107,6 +107,7 @@ void Intake::route(Job job, WallTime now) {
   it.final = job.state.final;
   it.run = job.state.run;
   it.lost_starts = job.state.lost_starts;
+  it.lost_workers = job.state.lost_workers();
   it.retries = job.task.retries;
   it.eta = job.task.eta;
   it.expires = job.task.expires;
@@ -128,7 +129,7 @@ void Intake::route(Job job, WallTime now) {
       return;
     }
     case Verdict::WorkerLost: {
-      const auto times = job.state.lost_starts;
+      const auto times = job.state.lost_workers();
       end(std::move(job), failed(worker_lost(times)), now);
       return;
     }

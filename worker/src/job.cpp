@@ -4,6 +4,20 @@
 
 namespace umbel {
 
+void note_broken_off(const std::vector<Job>& jobs, ResultStore& results, Instruments& instruments,
+                     const Log& log) {
+  std::vector<HandedBack> started;
+  for (const auto& job : jobs) {
+    if (job.started) started.push_back({job.task.id, job.task.task, job.queue});
+  }
+  if (started.empty()) return;
+  if (const auto noted = results.hand_back(started); !noted) {
+    instruments.store_failed("hand_back");
+    log.warn("runs that are handed back will count as lost workers",
+             {{"tasks", started.size()}, {"reason", noted.error().what}});
+  }
+}
+
 void hand_back(std::vector<Job> jobs, Instruments& instruments, const Log& log) {
   std::map<Consumer*, std::vector<DeliveryTag>> tags;
   for (const auto& job : jobs) tags[job.consumer.get()].push_back(job.tag);

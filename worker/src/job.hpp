@@ -78,6 +78,7 @@ struct Job {
   celery::TaskMessage task;
   const RegisteredTask* registered = nullptr;  // null: no such task here
   RunState state;
+  bool started = false;  // its function was called
   SlotHold slot;
   GaugeHold prefetched;
 };
@@ -85,5 +86,10 @@ struct Job {
 // Gives jobs back to their queues, each to the consumer it came from. What cannot be given back
 // comes again when the consumer's hold ends.
 void hand_back(std::vector<Job> jobs, Instruments& instruments, const Log& log);
+
+// Before that, where the worker stops: a note in the store that no worker was lost with the ones
+// that were started.
+void note_broken_off(const std::vector<Job>& jobs, ResultStore& results, Instruments& instruments,
+                     const Log& log);
 
 }  // namespace umbel

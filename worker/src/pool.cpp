@@ -77,6 +77,9 @@ std::vector<Job> Pool::abandon() {
     job.consumer = running.consumer;
     job.tag = running.tag;
     job.task.id = running.id;
+    job.task.task = running.name;
+    job.queue = running.queue;
+    job.started = true;
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -102,6 +105,8 @@ void Pool::work(const std::stop_token& stop) {
     running->ended.job = std::move(waiting_.front());
     waiting_.pop_front();
     running->consumer = running->ended.job.consumer;
+    running->name = running->ended.job.task.task;
+    running->queue = running->ended.job.queue;
     running->tag = running->ended.job.tag;
     running->id = running->ended.job.task.id;
     if (interrupted_) {

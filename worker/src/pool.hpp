@@ -52,6 +52,8 @@ class Pool {
     std::shared_ptr<Consumer> consumer;  // of the job, readable while it runs
     DeliveryTag tag = 0;
     TaskId id;
+    std::string name;
+    QueueName queue;
     bool abandoned = false;
   };
   void work(const std::stop_token& stop);

@@ -92,6 +92,7 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control,
   }
   ended.context = std::make_unique<RunContext>(job.task, control, parts_.enqueuer, parts_.metrics,
                                                parts_.clock, log_);
+  job.started = true;
   std::optional<Ending> ending;
   std::optional<Raised> raised;
   const auto begin = parts_.clock.steady();

@@ -25,13 +25,13 @@ struct Delivered {
   bool registered = true;
   bool redelivered = false;
   bool final = false;
-  std::int64_t run = 0, lost_starts = 0;  // as the store has them
-  std::int64_t retries = 0;               // as the message has them
+  std::int64_t run = 0, lost_starts = 0, lost_workers = 0;  // as the store has them
+  std::int64_t retries = 0;                                 // as the message has them
   std::optional<WallTime> eta, expires;
 };
 
 inline constexpr std::chrono::minutes kLongestHold{15};
-inline constexpr std::int64_t kMostLostStarts = 3;
+inline constexpr std::int64_t kMostLostWorkers = 3;
 
 [[nodiscard]] constexpr bool has_expired(const std::optional<WallTime>& expires, WallTime now) {
   return expires && *expires <= now;
@@ -43,7 +43,7 @@ inline constexpr std::int64_t kMostLostStarts = 3;
   if (it.final) return Verdict::Drop;
   if (!it.decoded) return Verdict::Unfit;
   if (it.retries < it.run - it.lost_starts) return Verdict::Drop;
-  if (it.redelivered && it.lost_starts >= kMostLostStarts) return Verdict::WorkerLost;
+  if (it.redelivered && it.lost_workers >= kMostLostWorkers) return Verdict::WorkerLost;
   if (!it.registered) return Verdict::Unknown;
   if (has_expired(it.expires, now)) return Verdict::Expired;
   if (it.eta && *it.eta > now + kLongestHold) return Verdict::SendOn;

@@ -186,6 +186,7 @@ void Worker::Impl::Running::stop() {
   append(unstarted, intake.take_held());
   append(unstarted, in_flight.take_waiting());
   append(unstarted, take_interrupted());
+  note_broken_off(unstarted, w.store.results(), w.instruments, w.log);
   hand_back(std::move(unstarted), w.instruments, w.log);
 
   const auto hard = begin + w.options.stop_hard;
@@ -203,6 +204,7 @@ void Worker::Impl::Running::stop() {
   if (!unfinished.empty()) {
     w.log.warn("tasks were not finished before the stop; handed back to their queues",
                {{"tasks", unfinished.size()}, {"task_ids", ids_of(unfinished)}});
+    note_broken_off(unfinished, w.store.results(), w.instruments, w.log);
     hand_back(std::move(unfinished), w.instruments, w.log);
   }
   heartbeat.leave();

@@ -26,10 +26,13 @@ StoredTask stored_task(const Query& row) {
 }
 
 std::optional<RunState> run_state(Connection& connection, const TaskId& id) {
-  auto row =
-      connection.query("SELECT run, lost_starts, sequence IS NOT NULL FROM tasks WHERE id = ?", id);
+  auto row = connection.query(
+      "SELECT run, lost_starts, sequence IS NOT NULL, handed_back FROM tasks WHERE id = ?", id);
   if (!row.next()) return std::nullopt;
-  return RunState{.final = row.flag(2), .run = row.integer(0), .lost_starts = row.integer(1)};
+  return RunState{.final = row.flag(2),
+                  .run = row.integer(0),
+                  .lost_starts = row.integer(1),
+                  .handed_back = row.integer(3)};
 }
 
 Result<void> check(const FinishedRun& run) {
@@ -100,6 +103,19 @@ Result<RunState> SqliteResults::begin_again(const TaskId& id, const std::string&
         " WHERE sequence IS NULL",
         id, name, queue);
     return *run_state(connection, id);
+  });
+}
+
+Result<void> SqliteResults::hand_back(std::span<const HandedBack> runs) {
+  return file_.write("note runs that are handed back", [&](Connection& connection) -> Result<void> {
+    for (const auto& run : runs) {
+      connection.run(
+          "INSERT INTO tasks (id, name, queue, state, run, lost_starts, handed_back)"
+          " VALUES (?, ?, ?, 'PENDING', 0, 0, 1)"
+          " ON CONFLICT (id) DO UPDATE SET handed_back = handed_back + 1 WHERE sequence IS NULL",
+          run.id, run.name, run.queue);
+    }
+    return {};
   });
 }
 

@@ -12,6 +12,7 @@ class SqliteResults final : public ResultStore {
   [[nodiscard]] Result<std::vector<RunState>> look_up(std::span<const TaskId> ids) override;
   [[nodiscard]] Result<RunState> begin_again(const TaskId& id, const std::string& name,
                                              const QueueName& queue) override;
+  [[nodiscard]] Result<void> hand_back(std::span<const HandedBack> runs) override;
   [[nodiscard]] Result<std::vector<FinishOutcome>> finish(
       std::span<const FinishedRun> runs) override;
   [[nodiscard]] Result<StoredTask> find(const TaskId& id) override;

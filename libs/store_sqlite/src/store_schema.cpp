@@ -19,6 +19,7 @@ CREATE TABLE tasks (
   accepted INTEGER,
   run INTEGER NOT NULL,
   lost_starts INTEGER NOT NULL,
+  handed_back INTEGER NOT NULL DEFAULT 0,
   result TEXT,
   traceback TEXT,
   worker TEXT,

@@ -40,10 +40,19 @@ struct StoredTask {
 
 // What a worker must know before it starts a delivered task.
 struct RunState {
-  bool final = false;    // has its result: acknowledge the message and drop it
-  std::int64_t run = 0;  // the number to finish with
-  std::int64_t lost_starts =
-      0;  // times a redelivered message of it was started: each a worker that vanished
+  bool final = false;            // has its result: acknowledge the message and drop it
+  std::int64_t run = 0;          // the number to finish with
+  std::int64_t lost_starts = 0;  // times a redelivered message of it was started
+  std::int64_t handed_back = 0;  // times a run of it was broken off and given back on purpose
+
+  // How many workers vanished with it: started again, and nobody had given it back.
+  [[nodiscard]] std::int64_t lost_workers() const { return lost_starts - handed_back; }
+};
+
+struct HandedBack {
+  TaskId id;
+  std::string name;
+  QueueName queue;
 };
 
 struct FinishedRun {
@@ -79,6 +88,10 @@ class ResultStore {
   // starts, and answers the new state.
   [[nodiscard]] virtual Result<RunState> begin_again(const TaskId& id, const std::string& name,
                                                      const QueueName& queue) = 0;
+
+  // These runs were started and are about to go back to their queues, because their worker stops:
+  // the starts that follow do not count as a lost worker.
+  [[nodiscard]] virtual Result<void> hand_back(std::span<const HandedBack> runs) = 0;
 
   // Stores results, all in one transaction, each under the rule above. The messages are to be
   // acknowledged only after this.
