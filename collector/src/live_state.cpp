@@ -274,6 +274,7 @@ Truth LiveState::truth(WallTime now) const {
   }
   facts.failed = series_.sum(Count::Failed, now, 60);
   facts.finished = facts.failed + series_.sum(Count::Succeeded, now, 60);
+  facts.seconds_seen = series_.seen(now, 60);
   facts.missed_lately = sum(missed_rate_, now, 60);
   facts.history_error = monitor_.history_error;
   return line_of_truth(facts);

@@ -66,6 +66,13 @@ std::uint64_t Series::sum(Count what, WallTime now, std::int64_t seconds) const 
   return total;
 }
 
+std::int64_t Series::seen(WallTime now, std::int64_t seconds) const {
+  std::int64_t count = 0;
+  const std::int64_t current = unix_second(now);
+  for (std::int64_t t = current - seconds; t < current; ++t) count += at(t).seen ? 1 : 0;
+  return count;
+}
+
 bool Series::take_amended() { return std::exchange(amended_, false); }
 
 }  // namespace umbel::collector

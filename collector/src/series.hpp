@@ -39,6 +39,7 @@ class Series {
   [[nodiscard]] std::vector<Second> until(std::int64_t last) const;
   // The sum over the `seconds` before the one of `now`.
   [[nodiscard]] std::uint64_t sum(Count what, WallTime now, std::int64_t seconds) const;
+  [[nodiscard]] std::int64_t seen(WallTime now, std::int64_t seconds) const;  // how many of them
   // Whether seconds that were given out before have changed since the last call.
   [[nodiscard]] bool take_amended();
 

@@ -27,9 +27,17 @@ double failing(const TruthFacts& facts) {
              : static_cast<double>(facts.failed) / static_cast<double>(facts.finished);
 }
 
+// A monitor that has just started knows only part of the minute; a few seconds are too short to
+// judge by.
+std::uint64_t per_minute(const TruthFacts& facts) {
+  if (facts.seconds_seen < 10 || facts.seconds_seen >= 60) return facts.finished;
+  return facts.finished * 60 / static_cast<std::uint64_t>(facts.seconds_seen);
+}
+
 std::string percent(double ratio) {
   const double value = ratio * 100;
-  return value > 0 && value < 9.95 ? fmt::format("{:.1f} %", value) : fmt::format("{:.0f} %", value);
+  return value > 0 && value < 9.95 ? fmt::format("{:.1f} %", value)
+                                   : fmt::format("{:.0f} %", value);
 }
 
 std::string tasks_wait(std::uint64_t count) {
@@ -185,7 +193,7 @@ Truth line_of_truth(const TruthFacts& facts) {
                                        ? fmt::format("{} of them failed", facts.failed)
                                        : fmt::format("{} failing", percent(failing(facts)));
   std::string text =
-      fmt::format("All well. {} tasks/min, {}", grouped(facts.finished), failing_part);
+      fmt::format("All well. {} tasks/min, {}", grouped(per_minute(facts)), failing_part);
   text += oldest ? fmt::format(", oldest wait {}.", spoken(*oldest)) : ", nothing waits.";
   return {TruthLevel::Ok, text, ""};
 }

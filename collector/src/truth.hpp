@@ -39,6 +39,7 @@ struct TruthFacts {
   std::size_t workers_online = 0;
   std::vector<std::string> workers_lost;
   std::vector<QueueFact> queues;
+  std::int64_t seconds_seen = 60;          // of the last minute; fewer after a start
   std::uint64_t finished = 0, failed = 0;  // in the last minute; finished has the failed ones too
   std::uint64_t missed_lately = 0;         // events, in the last minute
   std::string history_error;               // empty: none
