@@ -230,7 +230,7 @@ async function run(browser) {
     const ids = () => page.locator('#tasks [data-task]').evaluateAll((rows) => rows.map((each) => each.dataset.task));
     const before = await ids();
     const id = await enqueue('add', { x: 1, y: 1 });
-    await page.locator('#tasks').getByRole('button', { name: /^\d+ new$/ }).waitFor();
+    await page.locator('#tasks').getByRole('button', { name: /^\d+\+? new$/ }).waitFor();
     await until('the task is done', async () => (await (await fetch(`${base}/task/status/${id}`)).json()).status === 'SUCCESS');
     assert.deepEqual(await ids(), before);
     await page.mouse.move(0, 0);

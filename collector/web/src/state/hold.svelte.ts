@@ -14,12 +14,10 @@ export class Hold<Row> {
     return this.#kept !== null;
   }
 
-  hold(shown: Row[]): void {
-    this.#kept ??= shown;
-  }
-
-  release(): void {
-    this.#kept = null;
+  /** Holds what is shown now, or lets go; call it when either may have changed. */
+  set(held: boolean, shown: Row[]): void {
+    if (!held) this.#kept = null;
+    else this.#kept ??= shown;
   }
 
   /** Let in what waits, and go on holding. */
