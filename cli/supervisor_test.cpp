@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <iostream>
 #include <sstream>
 
 #include "umbel/cli/ports.hpp"
@@ -109,9 +109,14 @@ TEST(Stack, RunsTheSimulatorOnlyWithoutCredentials) {
   }
 }
 
-// Supervised programs whose health this test answers itself.
+// A supervisor in a process of its own (supervise_main.cpp), over programs whose health this test
+// answers itself.
 class Supervised : public ::testing::Test {
  protected:
+  struct Plan {
+    std::string name, script, health = "/healthz";
+  };
+
   void SetUp() override {
     http::Router router;
     router.add("GET", "/healthz", [](const http::Request&) { return http::Response{}; });
@@ -119,88 +124,78 @@ class Supervised : public ::testing::Test {
                                              std::vector<http::WebSocketRoute>{}, Log::none());
     ASSERT_TRUE(server_->start().has_value());
   }
-
-  ProgramPlan plan(const std::string& name, const std::string& script) const {
-    ProgramPlan plan;
-    plan.name = name;
-    plan.command.argv = {"sh", "-c", script};
-    plan.port = server_->port();
-    plan.health_path = "/healthz";
-    plan.start_limit = seconds{10};
-    plan.echo = true;
-    return plan;
+  void TearDown() override {
+    if (HasFailure()) std::cerr << output_;
   }
 
-  // Runs a supervisor in a process of its own, as `umbel up` does; its output goes to `file`.
-  pid_t supervise(std::vector<ProgramPlan> plans, const std::string& file) const {
-    const pid_t pid = fork();
-    if (pid != 0) return pid;
-    setpgid(0, 0);
-    std::ofstream out{file};
-    int status = 0;
-    {
-      Supervisor supervisor{std::move(plans), {.log_dir = dir_.path()}, out};
-      status = supervisor.run();
+  void supervise(const std::vector<Plan>& plans) {
+    ChildCommand command{{UMBEL_SUPERVISE, dir_.path().string(), std::to_string(server_->port())},
+                         {}};
+    for (const Plan& plan : plans) {
+      command.argv.insert(command.argv.end(), {plan.name, plan.health, plan.script});
     }
-    out.close();
-    _exit(status);
+    auto child = Child::spawn(command);
+    ASSERT_TRUE(child.has_value()) << child.error().what;
+    supervisor_.emplace(std::move(*child));
   }
 
-  [[nodiscard]] std::string read(const std::string& file) const {
+  // Whether the supervisor has printed `text`.
+  bool printed(const std::string& text) {
+    for (const std::string& line : supervisor_->read_lines()) output_ += line + "\n";
+    return output_.find(text) != std::string::npos;
+  }
+  bool ended() {
+    std::ignore = printed("");
+    return supervisor_->ended().has_value() && supervisor_->output() == -1;
+  }
+
+  [[nodiscard]] static std::string read(const std::string& file) {
     std::ifstream in{file};
     std::stringstream text;
     text << in.rdbuf();
     return text.str();
   }
-
-  [[nodiscard]] pid_t pid_in(const std::string& file) const {
+  [[nodiscard]] static pid_t number_in(const std::string& file) {
     std::ifstream in{file};
-    pid_t pid = 0;
-    in >> pid;
-    return pid;
+    pid_t number = 0;
+    in >> number;
+    return number;
   }
 
   TempDir dir_;
   std::unique_ptr<http::Server> server_;
+  std::optional<Child> supervisor_;
+  std::string output_;
 };
 
 TEST_F(Supervised, IsRestartedWhenItDiesAndStoppedInTheEnd) {
   const std::string runs = dir_.file("runs");
-  const std::string out = dir_.file("out");
-  const pid_t supervisor =
-      supervise({plan("steady", "exec sleep 1000"),
-                 plan("shaky", "echo $$ >> " + runs + "; echo last words; sleep 0.3; exit 7")},
-                out);
+  supervise({{"steady", "exec sleep 1000"},
+             {"shaky", "echo $$ >> " + runs + "; echo last words; sleep 0.3; exit 7"}});
 
   ASSERT_TRUE(eventually(
       [&] {
+        std::ignore = printed("");
         const std::string text = read(runs);
         return std::count(text.begin(), text.end(), '\n') >= 2;
       },
-      seconds{20}))
-      << read(out);
-  kill(supervisor, SIGTERM);
-  int status = -1;
-  ASSERT_TRUE(eventually([&] { return waitpid(supervisor, &status, WNOHANG) == supervisor; }));
+      seconds{20}));
+  supervisor_->signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return ended(); }));
 
-  EXPECT_EQ(WEXITSTATUS(status), 0);
-  EXPECT_THAT(read(out), HasSubstr("shaky ended with exit status 7"));
-  EXPECT_THAT(read(out), HasSubstr("last words"));
-  EXPECT_THAT(read(out), HasSubstr("Stopped."));
+  EXPECT_EQ(supervisor_->ended(), "exit status 0");
+  EXPECT_THAT(output_, HasSubstr("shaky ended with exit status 7"));
+  EXPECT_THAT(output_, HasSubstr("last words"));
+  EXPECT_THAT(output_, HasSubstr("Stopped."));
 }
 
 TEST_F(Supervised, LeavesNoOrphanWhenTheSupervisorIsKilled) {
   const std::string pid_file = dir_.file("pid");
-  const std::string out = dir_.file("out");
-  const pid_t supervisor =
-      supervise({plan("child", "echo $$ > " + pid_file + "; exec sleep 1000")}, out);
-  ASSERT_TRUE(eventually(
-      [&] { return read(out).find("Ctrl-C") != std::string::npos || pid_in(pid_file) > 0; }));
-  ASSERT_TRUE(eventually([&] { return pid_in(pid_file) > 0; }));
-  const pid_t child = pid_in(pid_file);
+  supervise({{"child", "echo $$ > " + pid_file + "; exec sleep 1000"}});
+  ASSERT_TRUE(eventually([&] { return number_in(pid_file) > 0; }));
+  const pid_t child = number_in(pid_file);
 
-  kill(supervisor, SIGKILL);
-  waitpid(supervisor, nullptr, 0);
+  supervisor_->signal(SIGKILL);
 
   EXPECT_TRUE(eventually([&] {
     // Gone, or a zombie that whoever adopted it has not reaped yet.
@@ -210,34 +205,26 @@ TEST_F(Supervised, LeavesNoOrphanWhenTheSupervisorIsKilled) {
 }
 
 TEST_F(Supervised, ThatNeverComesUpEndsTheWholeStartWithItsLastLines) {
-  const std::string out = dir_.file("out");
-  auto broken = plan("broken", "echo no database; exit 1");
-  broken.health_path = "/missing";
-  const pid_t supervisor = supervise({plan("fine", "exec sleep 1000"), broken}, out);
+  supervise({{"fine", "exec sleep 1000"}, {"broken", "echo no database; exit 1", "/missing"}});
 
-  int status = -1;
-  ASSERT_TRUE(eventually([&] { return waitpid(supervisor, &status, WNOHANG) == supervisor; }));
+  ASSERT_TRUE(eventually([&] { return ended(); }));
 
-  EXPECT_EQ(WEXITSTATUS(status), 1);
-  EXPECT_THAT(read(out), HasSubstr("did not come up"));
-  EXPECT_THAT(read(out), HasSubstr("no database"));
+  EXPECT_EQ(supervisor_->ended(), "exit status 1");
+  EXPECT_THAT(output_, HasSubstr("did not come up"));
+  EXPECT_THAT(output_, HasSubstr("no database"));
 }
 
 TEST_F(Supervised, ThatIgnoresSigtermIsKilledAtTheLimit) {
-  const std::string out = dir_.file("out");
   const std::string ready = dir_.file("ready");
-  const pid_t supervisor = supervise(
-      {plan("deaf", "trap '' TERM; echo 1 > " + ready + "; while true; do sleep 0.1; done")}, out);
-  ASSERT_TRUE(eventually([&] { return pid_in(ready) == 1; }));
+  supervise({{"deaf", "trap '' TERM; echo 1 > " + ready + "; while true; do sleep 0.1; done"}});
+  ASSERT_TRUE(eventually([&] { return number_in(ready) == 1; }));
 
   const auto began = std::chrono::steady_clock::now();
-  kill(supervisor, SIGINT);
-  int status = -1;
-  ASSERT_TRUE(
-      eventually([&] { return waitpid(supervisor, &status, WNOHANG) == supervisor; }, seconds{12}));
+  supervisor_->signal(SIGINT);
+  ASSERT_TRUE(eventually([&] { return ended(); }, seconds{15}));
 
   EXPECT_LT(std::chrono::steady_clock::now() - began, seconds{11});
-  EXPECT_THAT(read(out), HasSubstr("deaf did not stop in time and was killed"));
+  EXPECT_THAT(output_, HasSubstr("deaf did not stop in time and was killed"));
 }
 
 }  // namespace

@@ -36,10 +36,10 @@ Figures::Figures(Broker& broker, Store& store, History& history, Live& live, con
       clock_{clock},
       log_{log},
       options_{options},
-      queues_outage_{log, "reading the queues"},
-      submissions_outage_{log, "reading submissions"},
-      schedule_outage_{log, "reading the schedule's ticks"},
-      forget_outage_{log, "forgetting old history"} {}
+      queues_outage_{"reading the queues", clock, log},
+      submissions_outage_{"reading submissions", clock, log},
+      schedule_outage_{"reading the schedule's ticks", clock, log},
+      forget_outage_{"forgetting old history", clock, log} {}
 
 Figures::~Figures() { stop(); }
 
@@ -70,8 +70,11 @@ void Figures::ask() {
 
 void Figures::ask_queues() {
   const auto queues = broker_.queues();
-  if (!queues) return queues_outage_.failed(queues.error());
-  queues_outage_.works();
+  if (!queues) {
+    queues_outage_.failed(queues.error());
+    return;
+  }
+  queues_outage_.over();
   live_.with([&, now = clock_.wall()](LiveState& state) { state.set_queues(*queues, now); });
 }
 
@@ -79,13 +82,22 @@ void Figures::ask_submissions() {
   // A submission fetched again changes no count: the newest tells.
   auto newest = store_.submissions().latest(1);
   const auto count = store_.submissions().count();
-  if (!newest) return submissions_outage_.failed(newest.error());
-  if (!count) return submissions_outage_.failed(count.error());
-  submissions_outage_.works();
+  if (!newest) {
+    submissions_outage_.failed(newest.error());
+    return;
+  }
+  if (!count) {
+    submissions_outage_.failed(count.error());
+    return;
+  }
+  submissions_outage_.over();
   const auto fetched = newest->empty() ? std::nullopt : std::optional{newest->front().fetched};
   if (submissions_known_ == *count && newest_fetch_ == fetched) return;
   auto latest = store_.submissions().latest(options_.submissions);
-  if (!latest) return submissions_outage_.failed(latest.error());
+  if (!latest) {
+    submissions_outage_.failed(latest.error());
+    return;
+  }
   submissions_known_ = *count;
   newest_fetch_ = fetched;
   live_.with([&](LiveState& state) { state.set_submissions(std::move(*latest)); });
@@ -93,8 +105,11 @@ void Figures::ask_submissions() {
 
 void Figures::ask_schedule() {
   const auto ticks = store_.ticks().recent(kTicksLookedAt);
-  if (!ticks) return schedule_outage_.failed(ticks.error());
-  schedule_outage_.works();
+  if (!ticks) {
+    schedule_outage_.failed(ticks.error());
+    return;
+  }
+  schedule_outage_.over();
   live_.with([rows = schedule_rows(*ticks)](LiveState& state) mutable {
     state.set_schedule(std::move(rows));
   });
@@ -103,8 +118,11 @@ void Figures::ask_schedule() {
 void Figures::forget() {
   forgot_ = clock_.steady();
   const auto forgotten = history_.forget(clock_.wall() - options_.keep_history);
-  if (!forgotten) return forget_outage_.failed(forgotten.error());
-  forget_outage_.works();
+  if (!forgotten) {
+    forget_outage_.failed(forgotten.error());
+    return;
+  }
+  forget_outage_.over();
   if (*forgotten > 0) log_.info("old history forgotten", {{"days", *forgotten}});
 }
 

@@ -8,10 +8,10 @@
 #include <thread>
 
 #include "live.hpp"
-#include "outage.hpp"
 #include "umbel/base/clock.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/history/history.hpp"
+#include "umbel/runtime/outage.hpp"
 #include "umbel/store/store.hpp"
 
 namespace umbel::collector {

@@ -1,5 +1,7 @@
 #include "intake.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -22,51 +24,13 @@ constexpr std::size_t kMostAwaited = 20'000;
 constexpr std::size_t kDetail = 200;      // bytes of a moment's detail
 constexpr auto kIdleFlush = seconds{10};  // keeps the position of an idle monitor
 
-std::string type_of(const TaskEvent& event) {
-  switch (event.type) {
-    case TaskEventType::Sent:
-      return "sent";
-    case TaskEventType::Received:
-      return "received";
-    case TaskEventType::Started:
-      return "started";
-    case TaskEventType::Succeeded:
-      return "succeeded";
-    case TaskEventType::Failed:
-      return "failed";
-    case TaskEventType::Rejected:
-      return "rejected";
-    case TaskEventType::Revoked:
-      return "revoked";
-    case TaskEventType::Retried:
-      return "retried";
-    case TaskEventType::Custom:
-      break;
-  }
-  return event.custom_type;
-}
-
-const char* type_of(const WorkerEvent& event) {
-  switch (event.type) {
-    case WorkerEventType::Online:
-      return "worker-online";
-    case WorkerEventType::Heartbeat:
-      return "worker-heartbeat";
-    case WorkerEventType::Offline:
-      return "worker-offline";
-    case WorkerEventType::Other:
-      break;
-  }
-  return "worker-other";
-}
-
 Moment moment_of(const TaskEvent& event) {
   const std::string detail = event.exception ? *event.exception
                              : event.eta     ? "eta " + *event.eta
                                              : "";
   return {.task = event.uuid,
           .at = event.origin.timestamp,
-          .type = type_of(event),
+          .type = std::string{short_name(event)},
           .worker = event.origin.hostname,
           .detail = shortened(detail, kDetail)};
 }
@@ -91,9 +55,9 @@ Intake::Intake(Broker& broker, ResultStore& results, History& history, Live& liv
       log_{log},
       options_{std::move(options)},
       push_sequence_{std::move(push_sequence)},
-      events_outage_{log, "reading events"},
-      history_outage_{log, "writing the history"},
-      results_outage_{log, "reading results"} {
+      events_outage_{"reading events", clock, log},
+      history_outage_{"writing the history", clock, log},
+      results_outage_{"reading results", clock, log} {
   for (const metrics::Family* family :
        {&metrics::kEventsUndecodable, &metrics::kEventsGap, &metrics::kEventBatchesCut,
         &metrics::kTasksClosed, &metrics::kTasksEvicted, &metrics::kHistoryRows,
@@ -148,7 +112,7 @@ void Intake::run(const std::stop_token& stop) {
     if (subscription_ || subscribe()) {
       const auto batches = subscription_->next(kBatches, options_.flush_every, stop);
       if (batches) {
-        events_outage_.works();
+        events_outage_.over();
         take(*batches);
       } else if (!stop.stop_requested()) {
         events_outage_.failed(batches.error());
@@ -254,8 +218,9 @@ void Intake::apply(const std::vector<Event>& events, WallTime now) {
 
 void Intake::count(const Event& event) {
   const auto* const task = std::get_if<TaskEvent>(&event);
-  const std::string type =
-      task != nullptr ? "task-" + type_of(*task) : type_of(std::get<WorkerEvent>(event));
+  const std::string type = task != nullptr
+                               ? fmt::format("task-{}", short_name(*task))
+                               : fmt::format("worker-{}", short_name(std::get<WorkerEvent>(event)));
   auto found = counters_.find(type);
   if (found == counters_.end()) {
     const std::string label = types_(type);
@@ -282,7 +247,7 @@ void Intake::tail_results() {
       results_outage_.failed(read.error());
       return;
     }
-    results_outage_.works();
+    results_outage_.over();
     for (const StoredTask& each : *read) {
       awaited_.push_back({each.sequence, now + options_.close_after, each.id});
       tailed_ = std::max(tailed_, each.sequence);
@@ -371,7 +336,7 @@ bool Intake::write(const HistoryPosition& position) {
     metrics_.counter(metrics::kHistoryRows).Increment(static_cast<double>(tasks.size()));
     tasks_.clear();
     moments_.clear();
-    history_outage_.works();
+    history_outage_.over();
     if (!history_error_.empty()) {
       live_.with([](LiveState& state) { state.set_history_error(""); });
       say(broker_error_, "");

@@ -23,11 +23,11 @@
 #include <vector>
 
 #include "live.hpp"
-#include "outage.hpp"
 #include "umbel/base/clock.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/history/history.hpp"
 #include "umbel/metrics/metrics.hpp"
+#include "umbel/runtime/outage.hpp"
 #include "umbel/store/result_store.hpp"
 
 namespace umbel::collector {

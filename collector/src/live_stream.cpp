@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "umbel/base/ids.hpp"
+#include "umbel/celery/json.hpp"
 #include "umbel/metrics/catalogue.hpp"
 
 namespace umbel::collector {
@@ -165,7 +166,7 @@ std::size_t LiveStream::pages() const {
 std::string LiveStream::overview() {
   const std::lock_guard lock{mutex_};
   if (!delta_) return "{}";
-  return json::serialize(snapshot(clock_.wall()));
+  return celery::to_json(snapshot(clock_.wall()));
 }
 
 }  // namespace umbel::collector

@@ -13,10 +13,10 @@
 #include <thread>
 
 #include "instruments.hpp"
-#include "outage.hpp"
 #include "umbel/base/clock.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/model/event.hpp"
+#include "umbel/runtime/outage.hpp"
 
 namespace umbel {
 

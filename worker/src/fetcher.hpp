@@ -6,9 +6,9 @@
 #include <thread>
 
 #include "intake.hpp"
-#include "outage.hpp"
 #include "pool.hpp"
 #include "umbel/broker/broker.hpp"
+#include "umbel/runtime/outage.hpp"
 
 namespace umbel {
 

@@ -17,8 +17,8 @@
 #include "event_sender.hpp"
 #include "in_flight.hpp"
 #include "instruments.hpp"
-#include "outage.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
+#include "umbel/runtime/outage.hpp"
 #include "umbel/store/result_store.hpp"
 
 namespace umbel {

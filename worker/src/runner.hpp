@@ -8,10 +8,10 @@
 #include "ended.hpp"
 #include "event_sender.hpp"
 #include "instruments.hpp"
-#include "outage.hpp"
 #include "run_context.hpp"
 #include "soft_limits.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
+#include "umbel/runtime/outage.hpp"
 #include "umbel/store/result_store.hpp"
 
 namespace umbel {

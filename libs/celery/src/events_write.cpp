@@ -13,45 +13,6 @@
 namespace umbel::celery {
 namespace {
 
-std::string_view wire_name(const TaskEvent& event) {
-  switch (event.type) {
-    case TaskEventType::Sent:
-      return "sent";
-    case TaskEventType::Received:
-      return "received";
-    case TaskEventType::Started:
-      return "started";
-    case TaskEventType::Succeeded:
-      return "succeeded";
-    case TaskEventType::Failed:
-      return "failed";
-    case TaskEventType::Rejected:
-      return "rejected";
-    case TaskEventType::Revoked:
-      return "revoked";
-    case TaskEventType::Retried:
-      return "retried";
-    case TaskEventType::Custom:
-      break;
-  }
-  return event.custom_type;
-}
-
-// `worker-other` stands for an event that we only ever read; nobody writes one.
-std::string_view wire_name(const WorkerEvent& event) {
-  switch (event.type) {
-    case WorkerEventType::Online:
-      return "online";
-    case WorkerEventType::Heartbeat:
-      return "heartbeat";
-    case WorkerEventType::Offline:
-      return "offline";
-    case WorkerEventType::Other:
-      break;
-  }
-  return "other";
-}
-
 // Seconds with exactly the microseconds that there are: a double's shortest digits would do, but
 // cost more.
 void append_seconds(std::string& out, WallTime time) {
@@ -163,7 +124,7 @@ void put_signal(EventWriter& writer, const std::optional<std::string>& signum) {
 void append(std::string& out, const TaskEvent& event) {
   const bool sent = event.type == TaskEventType::Sent;
   const bool revoked = event.type == TaskEventType::Revoked;
-  EventWriter writer{out, "task-", wire_name(event)};
+  EventWriter writer{out, "task-", short_name(event)};
   writer.put(Field::Uuid, event.uuid.str());
   writer.origin(event.origin);
   writer.if_set(Field::Name, event.name);
@@ -202,7 +163,7 @@ void append(std::string& out, const TaskEvent& event) {
 }
 
 void append(std::string& out, const WorkerEvent& event) {
-  EventWriter writer{out, "worker-", wire_name(event)};
+  EventWriter writer{out, "worker-", short_name(event)};
   writer.origin(event.origin);
   writer.if_set(Field::Freq, event.freq);
   writer.if_set(Field::Active, event.active);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "umbel/base/clock.hpp"
@@ -71,5 +72,10 @@ struct WorkerEvent {
 };
 
 using Event = std::variant<TaskEvent, WorkerEvent>;
+
+// The event's name on the wire without its group: `received` for `task-received`, `heartbeat` for
+// `worker-heartbeat`; a custom event's own; `other` for a worker event that we do not know.
+[[nodiscard]] std::string_view short_name(const TaskEvent& event);  // valid as long as the event
+[[nodiscard]] std::string_view short_name(const WorkerEvent& event);
 
 }  // namespace umbel

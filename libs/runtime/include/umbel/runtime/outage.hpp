@@ -16,13 +16,16 @@ namespace umbel {
 // Thread-safe.
 class Outage {
  public:
-  // `what` is what is out, as people say it: "broker", "store".
+  // `what` is what is out, as people say it: "broker", "reading events".
   Outage(std::string what, const Clock& clock, Log log);
 
-  // It did not answer. How long to wait before the next try: 50 ms, doubled each time, at most 5 s.
+  // It did not answer. How long to wait before the next try: 50 ms, doubled each time, at most 5 s;
+  // wait() says the same again.
   std::chrono::milliseconds failed(const Error& error);
   // It answered.
   void over();
+  [[nodiscard]] bool failing() const;
+  [[nodiscard]] std::chrono::milliseconds wait() const;
   [[nodiscard]] std::optional<Error> current() const;  // the last error, while it lasts
   [[nodiscard]] std::chrono::microseconds lasted() const;
 
@@ -34,7 +37,7 @@ class Outage {
   mutable std::mutex mutex_;
   std::optional<Error> error_;
   Steady::time_point since_{};
-  std::chrono::milliseconds wait_{kFirst};
+  std::chrono::milliseconds wait_{kFirst}, next_{kFirst};
 };
 
 }  // namespace umbel

@@ -1,4 +1,4 @@
-#include "outage.hpp"
+#include "umbel/runtime/outage.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -14,11 +14,12 @@ std::chrono::milliseconds Outage::failed(const Error& error) {
   const std::lock_guard lock{mutex_};
   if (!error_) {
     since_ = clock_.steady();
-    wait_ = kFirst;
-    log_.warn("does not answer; trying until it does", {{"what", what_}, {"reason", error.what}});
+    next_ = kFirst;
+    log_.warn("does not work; trying until it does", {{"what", what_}, {"reason", error.what}});
   }
   error_ = error;
-  return std::exchange(wait_, std::min(wait_ * 2, kCap));
+  wait_ = std::exchange(next_, std::min(next_ * 2, kCap));
+  return wait_;
 }
 
 void Outage::over() {
@@ -26,8 +27,15 @@ void Outage::over() {
   if (!error_) return;
   const auto lasted =
       std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady() - since_);
-  log_.info("answers again", {{"what", what_}, {"outage", spoken(lasted)}});
+  log_.info("works again", {{"what", what_}, {"outage", spoken(lasted)}});
   error_.reset();
+}
+
+bool Outage::failing() const { return current().has_value(); }
+
+std::chrono::milliseconds Outage::wait() const {
+  const std::lock_guard lock{mutex_};
+  return wait_;
 }
 
 std::optional<Error> Outage::current() const {
