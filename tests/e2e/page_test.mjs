@@ -362,6 +362,9 @@ try {
   console.log(`FAIL  ${error.message}`);
   if (error.code !== 'ERR_ASSERTION') console.log(error.stack);
   for (const problem of problems) console.log(`      ${problem}`);
+  const shown = browser?.contexts().flatMap((context) => context.pages())[0];
+  const picture = join(pictures, 'failure.png');
+  await shown?.screenshot({ path: picture }).then(() => console.log(`      what was shown: ${picture}`), () => {});
   for (const name of Object.keys(PROGRAMS)) {
     try {
       const lines = readFileSync(join(home, `${name}.log`), 'utf8').trimEnd().split('\n').slice(-8);
