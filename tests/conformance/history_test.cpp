@@ -377,6 +377,23 @@ TEST_P(HistorySuite, AReaderBesideTheWriterSeesWhatWasCommitted) {
   EXPECT_EQ(reader->find(TaskId{"t0"})->uuid, TaskId{"t0"});
 }
 
+TEST_P(HistorySuite, OneWritesAtATimeAndTheNextTakesOverAtOnce) {
+  const auto second = place->open(clock);
+  const std::vector<Task> first_task{a_received_task("first", noon(0))};
+  const std::vector<Task> second_task{a_received_task("second", noon(0))};
+  ASSERT_TRUE(history->append(first_task, {}, {}).has_value());
+
+  const auto refused = second->append(second_task, {}, {});
+  EXPECT_EQ(second->find(TaskId{"first"})->uuid, TaskId{"first"}) << "reading is open to all";
+  history.reset();
+  const auto taken_over = second->append(second_task, {}, {});
+
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code, Errc::Unavailable);
+  EXPECT_TRUE(taken_over.has_value()) << taken_over.error().what;
+  EXPECT_TRUE(second->find(TaskId{"second"}).has_value());
+}
+
 TEST_P(HistorySuite, AnyBatchesAgreeWithAPlainModel) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));

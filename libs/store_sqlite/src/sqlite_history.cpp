@@ -13,6 +13,7 @@
 #include "day_files.hpp"
 #include "history_rows.hpp"
 #include "task_days.hpp"
+#include "writer_lock.hpp"
 
 namespace umbel {
 namespace store_sqlite {
@@ -68,7 +69,10 @@ struct Newcomer {
 class SqliteHistory final : public History {
  public:
   SqliteHistory(std::string folder, const Clock& clock, Log log)
-      : files_{std::move(folder)}, clock_{clock}, log_{std::move(log)} {}
+      : lock_{folder + ".lock"},
+        files_{std::move(folder)},
+        clock_{clock},
+        log_{std::move(log)} {}
 
   [[nodiscard]] Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                                     const HistoryPosition& position) override;
@@ -93,6 +97,7 @@ class SqliteHistory final : public History {
                                               const std::vector<Day>& all);
   Result<void> write_day(Day day, const DayBatch& batch, const HistoryPosition* position);
 
+  WriterLock lock_;  // under writing_
   DayFiles files_;
   const Clock& clock_;
   Log log_;
@@ -217,6 +222,7 @@ Result<void> SqliteHistory::write_day(Day day, const DayBatch& batch,
 Result<void> SqliteHistory::append(std::span<const Task> tasks, std::span<const Moment> moments,
                                    const HistoryPosition& position) {
   const std::scoped_lock lock{writing_};
+  if (auto held = lock_.hold(); !held) return held;
   auto all = files_.list();
   if (!all) return all.error();
   if (auto recalled = recall_unfinished(*all); !recalled) return recalled;
@@ -331,6 +337,7 @@ Result<std::vector<Task>> SqliteHistory::unfinished(std::size_t limit) {
 
 Result<std::size_t> SqliteHistory::forget(WallTime before) {
   const std::scoped_lock lock{writing_};
+  if (auto held = lock_.hold(); !held) return held.error();
   const auto first_kept = floor<days>(before);
   auto all = files_.list();
   if (!all) return all.error();

@@ -53,7 +53,8 @@ class History {
   virtual ~History() = default;
 
   // Stores the tasks as they stand now, appends the moments, moves the position: all or nothing as
-  // far as a later reader can tell.
+  // far as a later reader can tell. Whoever appends first is the writer until it is gone;
+  // Unavailable for everybody else, who may try again.
   [[nodiscard]] virtual Result<void> append(std::span<const Task> tasks,
                                             std::span<const Moment> moments,
                                             const HistoryPosition& position) = 0;
