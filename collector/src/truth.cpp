@@ -192,8 +192,9 @@ Truth line_of_truth(const TruthFacts& facts) {
   const std::string failing_part = facts.failed > 0 && facts.finished < kEnoughToJudge
                                        ? fmt::format("{} of them failed", facts.failed)
                                        : fmt::format("{} failing", percent(failing(facts)));
-  std::string text =
-      fmt::format("All well. {} tasks/min, {}", grouped(per_minute(facts)), failing_part);
+  const auto rate = per_minute(facts);
+  std::string text = fmt::format("All well. {} {}/min, {}", grouped(rate),
+                                 rate == 1 ? "task" : "tasks", failing_part);
   text += oldest ? fmt::format(", oldest wait {}.", spoken(*oldest)) : ", nothing waits.";
   return {TruthLevel::Ok, text, ""};
 }

@@ -69,10 +69,7 @@ struct Newcomer {
 class SqliteHistory final : public History {
  public:
   SqliteHistory(std::string folder, const Clock& clock, Log log)
-      : lock_{folder + ".lock"},
-        files_{std::move(folder)},
-        clock_{clock},
-        log_{std::move(log)} {}
+      : lock_{folder + ".lock"}, files_{std::move(folder)}, clock_{clock}, log_{std::move(log)} {}
 
   [[nodiscard]] Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                                     const HistoryPosition& position) override;
