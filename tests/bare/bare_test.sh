@@ -42,7 +42,15 @@ for file in /etc/apt/apt.conf.d/*proxy* /etc/apt/auth.conf /etc/npmrc "$HOME/.np
 done
 git clone -q . "$root/umbel"
 
-# 2. ./run, in namespaces of its own: mounts, and processes, which all end when the first of them does.
+# 2. Without leave to install, it says what is missing and changes nothing.
+if refusal=$(chroot "$root" /umbel/run --no-install 2>&1); then
+  say "FAILED: ./run --no-install went on without its packages"
+  exit 1
+fi
+grep -q "Missing Debian packages: .*g++.*prometheus" <<<"$refusal" || { say "FAILED: ./run --no-install said: $refusal"; exit 1; }
+[ ! -e "$root/umbel/build" ] || { say "FAILED: ./run --no-install built something"; exit 1; }
+
+# 3. ./run, in namespaces of its own: mounts, and processes, which all end when the first of them does.
 say "./run, from nothing (packages, build, stack)"
 began=$(now)
 unshare --mount --pid --fork --kill-child bash -c '
@@ -62,7 +70,7 @@ done
 built=$(now)
 say "installed and built after $((built - began)) s"
 
-# 3. From outside: submissions on the page's data within 60 s of the last build step, targets up, the average a number.
+# 4. From outside: submissions on the page's data within 60 s of the last build step, targets up, the average a number.
 until curl -sf "$page/api/overview" 2>/dev/null | grep -q '"fullname"'; do
   kill -0 $stack 2>/dev/null || fail "the stack ended"
   [ $(($(now) - built)) -lt 60 ] || fail "no submission on the page after 60 s"
@@ -95,7 +103,7 @@ grep -q '"result": *42' <<<"$status" || fail "add(20, 22): $status"
 say "add(20, 22): $status"
 curl -sf "$page/" | grep -qi '<html' || fail "the page is not served"
 
-# 4. The end: SIGINT to `umbel up` stops all inside ten seconds. The children of `unshare` are ours to see by name.
+# 5. The end: SIGINT to `umbel up` stops all inside ten seconds. The children of `unshare` are ours to see by name.
 supervisor=$(pgrep -f "release/bin/umbel up --port-offset $offset" | head -1)
 stopping=$(now)
 kill -INT "$supervisor"
