@@ -86,7 +86,9 @@ describe('figures', () => {
     assert.deepEqual([finished.value, finished.note], ['60', 'in 30 s observed']);
   });
   it('keep the letter of a large count with its unit', () => {
-    const waiting = of('waiting-now', figures(state(full(1), full(0)), 900));
+    const row = { delayed: 0, unacked: 0, consumers: 1, oldest_age: 1, in_rate: 0, out_rate: 0 };
+    const queues = [{ ...row, name: 'a', ready: 12_000 }, { ...row, name: 'b', ready: 400 }];
+    const waiting = of('waiting-now', figures(state(full(1), full(0), { queues }), 900));
     assert.deepEqual([waiting.value, waiting.unit, waiting.exact], ['12.4', 'k', '12,400']);
   });
   it('name the queue that waits longest', () => {

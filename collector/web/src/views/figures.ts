@@ -43,6 +43,8 @@ export function figures(state: LiveState, range: number): Figure[] {
   const before = points.ready[points.ready.length - 1 - MINUTE] ?? null;
   const ready = points.ready[points.ready.length - 1] ?? null;
 
+  // Of the rows below, so that tile and table never tell of two different moments.
+  const waiting = state.queues.reduce((sum, queue) => sum + queue.ready, 0);
   const eldest = state.queues
     .filter((queue) => queue.oldest_age !== null)
     .sort((a, b) => (b.oldest_age ?? 0) - (a.oldest_age ?? 0))[0];
@@ -83,8 +85,8 @@ export function figures(state: LiveState, range: number): Figure[] {
     {
       id: 'waiting-now',
       label: 'Waiting',
-      ...scaled(count(state.totals.waiting), ''),
-      exact: exact(state.totals.waiting),
+      ...scaled(count(waiting), ''),
+      exact: exact(waiting),
       note: moved(ready, before),
       colour: 'waiting',
       values: spark(points.ready),
