@@ -223,17 +223,17 @@ Result<void> prepare_stack(const StackOptions& options) {
     if (text.has_error()) return text.error();
     const auto rendered = render_prometheus(*text, ports.collector, ports.prometheus,
                                             options.source_dir / "prometheus" / "rules");
-    if (const auto written = write_file(options.var_dir / "prometheus.yml", rendered); !written) {
+    if (auto written = write_file(options.var_dir / "prometheus.yml", rendered); !written) {
       return written;
     }
   }
   if (!options.grafana.empty()) {
     const auto folder = options.var_dir / "grafana";
-    if (const auto ini = write_file(folder / "grafana.ini", grafana_ini(options, ports)); !ini) {
+    if (auto ini = write_file(folder / "grafana.ini", grafana_ini(options, ports)); !ini) {
       return ini;
     }
     const auto source = folder / "provisioning" / "datasources" / "prometheus.yaml";
-    if (const auto written = write_file(source, grafana_source(ports)); !written) return written;
+    if (auto written = write_file(source, grafana_source(ports)); !written) return written;
   }
   return {};
 }
