@@ -34,7 +34,7 @@ TEST(LineOfTruth, SaysWhatIsWrongWorstFirst) {
       {"all well", [](TruthFacts&) {}, TruthLevel::Ok,
        "All well. 1,204 tasks/min, 0.3 % failing, oldest wait 2"},
       {"nothing to do", [](TruthFacts& f) { f.finished = f.failed = 0, f.queues.clear(); },
-       TruthLevel::Ok, "All well. 0 tasks/min, 0 % failing, nothing waits."},
+       TruthLevel::Ok, "All well. 0 tasks/min, 0 % failing, nothing waits in the queues."},
       {"started a while ago",
        [](TruthFacts& f) { f.finished = 50, f.failed = 0, f.seconds_seen = 30; }, TruthLevel::Ok,
        "100 tasks/min"},

@@ -195,7 +195,8 @@ Truth line_of_truth(const TruthFacts& facts) {
   const auto rate = per_minute(facts);
   std::string text = fmt::format("All well. {} {}/min, {}", grouped(rate),
                                  rate == 1 ? "task" : "tasks", failing_part);
-  text += oldest ? fmt::format(", oldest wait {}.", spoken(*oldest)) : ", nothing waits.";
+  text +=
+      oldest ? fmt::format(", oldest wait {}.", spoken(*oldest)) : ", nothing waits in the queues.";
   return {TruthLevel::Ok, text, ""};
 }
 
