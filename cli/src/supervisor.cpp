@@ -44,7 +44,7 @@ bool wants_attention(const std::string& line) {
 
 milliseconds RestartPlan::died(milliseconds ran_for) {
   constexpr milliseconds kFirst{500};
-  constexpr milliseconds kMost{30'000};
+  constexpr milliseconds kMost{10'000};
   if (ran_for >= seconds{60}) next_ = kFirst;
   return std::exchange(next_, std::min(next_ * 2, kMost));
 }

@@ -19,8 +19,8 @@
 
 namespace umbel {
 
-// How long to wait before a program that died is started again: doubling from half a second to half
-// a minute, from the beginning again after it has run for a minute. Pure.
+// How long to wait before a program that died is started again: doubling from half a second to ten
+// seconds, from the beginning again after it has run for a minute. Pure.
 class RestartPlan {
  public:
   [[nodiscard]] std::chrono::milliseconds died(std::chrono::milliseconds ran_for);
