@@ -79,6 +79,8 @@ TEST(Settings, NamesEveryMistakeAndWhatIsAllowed) {
   ASSERT_TRUE(loaded.result.has_error());
   const std::string what = loaded.result.error().what;
   EXPECT_THAT(what, HasSubstr("unknown option `--concurency`; did you mean `--concurrency`?"));
+  EXPECT_THAT(what, ::testing::Not(HasSubstr("`3`")))
+      << "the value of an unknown option is no word";
   EXPECT_THAT(what, HasSubstr("--pool: `green` is not one of threads, prefork"));
   EXPECT_THAT(what, HasSubstr("UMBEL_CONCURRENCY: `many` is not a whole number"));
   EXPECT_THAT(what, HasSubstr("umbel.yaml:2: unknown key `worker.qeues`; did you mean `queues`?"));

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <utility>
 
 #include "umbel/base/text.hpp"
 
@@ -348,8 +349,13 @@ Result<void> Settings::load_from(
       Impl::apply(option, values[option.text.name].back(), name, mistakes);
     }
   }
+  bool after_unknown = false;  // its value, most likely: one mistake is enough said
   for (const std::string& word : words) {
-    if (word.starts_with("-") && word != "-") {
+    const bool is_flag = word.starts_with("-") && word != "-";
+    if (std::exchange(after_unknown, is_flag && word.find('=') == std::string::npos) && !is_flag) {
+      continue;
+    }
+    if (is_flag) {
       const std::string flag = word.substr(0, word.find('='));
       mistakes.push_back(
           fmt::format("unknown option `{}`{}", flag, impl_->did_you_mean(flag, "--")));
