@@ -28,9 +28,9 @@ missing_node() {
 # install_missing yes|no PACKAGE…: lists what is missing and installs it, or with `no` says what to do and fails. Nothing that is installed
 # starts a service now, and Prometheus, if it comes from us, is not started at the next boot either: Umbel runs its own.
 install_missing() {
-  local allowed=$1 missing
+  local allowed=$1
   shift
-  mapfile -t missing < <(missing_packages "$@"; missing_node)
+  local missing=($(missing_packages "$@") $(missing_node))
   [ ${#missing[@]} -eq 0 ] && return 0
   echo "Missing Debian packages: ${missing[*]}"
   if [ "$allowed" = no ]; then
