@@ -1,6 +1,6 @@
 # Third-party libraries, and who may use which. A library of ours that is not listed beside it here cannot link it: umbel_check_edges() refuses at configure time.
 find_package(Threads REQUIRED)
-find_package(Boost 1.81.0 EXACT CONFIG REQUIRED COMPONENTS headers json url)
+find_package(Boost 1.81.0 EXACT CONFIG REQUIRED COMPONENTS headers json)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(date REQUIRED)

@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES=(
   g++ cmake ninja-build ca-certificates tzdata
-  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev zlib1g-dev
+  libboost1.81-dev libboost-json1.81-dev libssl-dev zlib1g-dev
   prometheus-cpp-dev libcivetweb-dev libcurl4-openssl-dev
   libspdlog-dev libfmt-dev libcli11-dev libyaml-cpp-dev libhowardhinnant-date-dev
   libsqlite3-dev libsqlitecpp-dev
