@@ -10,9 +10,11 @@ namespace {
 
 using testing::HasSubstr;
 
-http::ClientResponse get(const OpsServer& server, const std::string& path) {
+http::ClientResponse get(const OpsServer& server, const std::string& path,
+                         const std::string& accept = "*/*") {
   http::Client client;
   http::ClientRequest request;
+  request.headers = {{"Accept", accept}};
   request.url = "http://127.0.0.1:" + std::to_string(server.port()) + path;
   return client.send(request).value();
 }
@@ -33,19 +35,38 @@ TEST(OpsServer, AnswersMetricsHealthAndVersion) {
   EXPECT_EQ(get(server, "/nothing").status, 404);
 }
 
-TEST(OpsServer, SaysWhyItIsNotReady) {
+TEST(OpsServer, SaysWhyItIsNotReadyConditionByCondition) {
   const metrics::Metrics metrics{"test"};
-  OpsServer server{{},
-                   metrics,
-                   []() -> Result<void> { return unavailable("no broker at sqlite:x"); },
-                   Log::none()};
+  Readiness ready;
+  ready.set("broker", unavailable("no broker at sqlite:x"));
+  ready.set("store", {});
+  OpsServer server{{}, metrics, ready, Log::none()};
+  ASSERT_TRUE(server.start().has_value());
+
+  const auto answer = get(server, "/readyz");
+  const auto json = get(server, "/readyz", "application/json");
+
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.body, "not ready\nbroker: no broker at sqlite:x\nstore: ok\n");
+  EXPECT_EQ(json.status, 503);
+  EXPECT_EQ(json.body,
+            R"({"ready": false, "conditions": [{"name": "broker", "ok": false, "wrong": )"
+            R"("no broker at sqlite:x"}, {"name": "store", "ok": true, "wrong": null}]})");
+  EXPECT_EQ(get(server, "/healthz").status, 200);
+  ready.set("broker", {});
+  EXPECT_EQ(get(server, "/readyz").body, "ready\nbroker: ok\nstore: ok\n");
+}
+
+TEST(OpsServer, ASingleCheckIsAConditionToo) {
+  const metrics::Metrics metrics{"test"};
+  OpsServer server{
+      {}, metrics, []() -> Result<void> { return unavailable("not\nyet"); }, Log::none()};
   ASSERT_TRUE(server.start().has_value());
 
   const auto answer = get(server, "/readyz");
 
   EXPECT_EQ(answer.status, 503);
-  EXPECT_EQ(answer.body, "no broker at sqlite:x\n");
-  EXPECT_EQ(get(server, "/healthz").status, 200);
+  EXPECT_EQ(answer.body, "not ready\nready: not yet\n");
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "umbel/base/text.hpp"
@@ -10,15 +12,54 @@
 namespace umbel {
 namespace {
 
-http::Router ops_router(const metrics::Metrics& metrics, Readiness ready) {
+template <class Ready>
+http::Router ops_router(const metrics::Metrics& metrics, Ready&& ready) {
   http::Router router;
-  add_ops_routes(router, metrics, std::move(ready));
+  add_ops_routes(router, metrics, std::forward<Ready>(ready));
   return router;
+}
+
+bool all_hold(const std::vector<Readiness::Condition>& conditions) {
+  return std::all_of(conditions.begin(), conditions.end(),
+                     [](const auto& each) { return each.holds(); });
+}
+
+std::string one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 32; }, ' ');
+  return text;
+}
+
+std::string as_text(const std::vector<Readiness::Condition>& conditions) {
+  std::string text = all_hold(conditions) ? "ready\n" : "not ready\n";
+  for (const auto& each : conditions) {
+    text += fmt::format("{}: {}\n", each.name, each.holds() ? "ok" : one_line(each.wrong));
+  }
+  return text;
+}
+
+std::string as_json(const std::vector<Readiness::Condition>& conditions) {
+  std::string list;
+  for (const auto& each : conditions) {
+    if (!list.empty()) list += ", ";
+    list += fmt::format(R"({{"name": {}, "ok": {}, "wrong": {}}})", json_quoted(each.name),
+                        each.holds(), each.holds() ? "null" : json_quoted(each.wrong));
+  }
+  return fmt::format(R"({{"ready": {}, "conditions": [{}]}})", all_hold(conditions), list);
+}
+
+http::Response readiness(const std::vector<Readiness::Condition>& conditions,
+                         const http::Request& request) {
+  const int status = all_hold(conditions) ? 200 : 503;
+  if (request.header("accept").find("application/json") != std::string::npos) {
+    return http::json_response(as_json(conditions), status);
+  }
+  return {status, "text/plain; charset=utf-8", as_text(conditions), {}};
 }
 
 }  // namespace
 
-void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness ready,
+void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, const Readiness& ready,
                     std::function<void()> before_metrics) {
   router.add(
       "GET", "/metrics", [&metrics, before = std::move(before_metrics)](const http::Request&) {
@@ -28,18 +69,30 @@ void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readi
   router.add("GET", "/healthz", [](const http::Request&) {
     return http::Response{200, "text/plain; charset=utf-8", "ok\n", {}};
   });
-  router.add("GET", "/readyz", [check = std::move(ready)](const http::Request&) {
-    const auto answer = check();
-    if (answer.has_value()) return http::Response{200, "text/plain; charset=utf-8", "ready\n", {}};
-    return http::Response{503, "text/plain; charset=utf-8", answer.error().what + "\n", {}};
+  router.add("GET", "/readyz", [&ready](const http::Request& request) {
+    return readiness(ready.conditions(), request);
   });
   router.add("GET", "/version", [](const http::Request&) {
     return http::json_response(fmt::format(R"({{"version": {}}})", json_quoted(version())));
   });
 }
 
-OpsServer::OpsServer(http::ServerOptions options, const metrics::Metrics& metrics, Readiness ready,
-                     Log log)
+void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness::Check ready,
+                    std::function<void()> before_metrics) {
+  auto only = std::make_shared<Readiness>();
+  only->add("ready", std::move(ready));
+  // The registry lives as long as the scrape's handler, and so as the router.
+  add_ops_routes(router, metrics, *only, [only, before = std::move(before_metrics)] {
+    if (before) before();
+  });
+}
+
+OpsServer::OpsServer(http::ServerOptions options, const metrics::Metrics& metrics,
+                     const Readiness& ready, Log log)
+    : server_{std::move(options), ops_router(metrics, ready), {}, std::move(log)} {}
+
+OpsServer::OpsServer(http::ServerOptions options, const metrics::Metrics& metrics,
+                     Readiness::Check ready, Log log)
     : server_{std::move(options), ops_router(metrics, std::move(ready)), {}, std::move(log)} {}
 
 Result<void> OpsServer::start() { return server_.start(); }

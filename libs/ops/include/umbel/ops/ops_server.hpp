@@ -7,23 +7,28 @@
 #include "umbel/http/router.hpp"
 #include "umbel/http/server.hpp"
 #include "umbel/metrics/metrics.hpp"
+#include "umbel/runtime/readiness.hpp"
 #include "umbel/runtime/service.hpp"
 
 namespace umbel {
 
-// A value: ready. An error: why not, in words that may be shown to anybody.
-using Readiness = std::function<Result<void>()>;
-
 // Adds the four routes to a router. /healthz says that the process answers; /readyz that it can do
-// its work: 503 with the reason if not. `before_metrics`, if given, runs before each scrape to
-// bring gauges up to date. References outlive the router.
-void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness ready,
+// its work: 200 or 503, with every condition and what is wrong with it, as text or, to who accepts
+// application/json, as JSON. `before_metrics`, if given, runs before each scrape to bring gauges up
+// to date. References outlive the router.
+void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, const Readiness& ready,
+                    std::function<void()> before_metrics = {});
+// The same for a program with a single condition, shown under the name `ready`.
+void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness::Check ready,
                     std::function<void()> before_metrics = {});
 
 // A server of its own for programs without one (worker, scheduler).
 class OpsServer final : public Service {
  public:
-  OpsServer(http::ServerOptions options, const metrics::Metrics& metrics, Readiness ready, Log log);
+  OpsServer(http::ServerOptions options, const metrics::Metrics& metrics, const Readiness& ready,
+            Log log);
+  OpsServer(http::ServerOptions options, const metrics::Metrics& metrics, Readiness::Check ready,
+            Log log);
   [[nodiscard]] Result<void> start() override;
   void stop() override;
   [[nodiscard]] std::uint16_t port() const { return server_.port(); }
