@@ -69,9 +69,9 @@ class FaultyResults final : public ResultStore {
   ResultStore& real_;
 };
 
-class FaultyStore final : public Store {
+class StoreThatGoesOut final : public Store {
  public:
-  explicit FaultyStore(std::unique_ptr<Store> real)
+  explicit StoreThatGoesOut(std::unique_ptr<Store> real)
       : real_{std::move(real)}, faulty{real_->results()} {}
   Outbox& outbox() override { return real_->outbox(); }
   ResultStore& results() override { return faulty; }
@@ -109,7 +109,7 @@ class Stand {
   SystemClock clock;
   Log log;
   std::unique_ptr<Broker> broker;
-  FaultyStore store;
+  StoreThatGoesOut store;
   metrics::Metrics metrics{"test"};
   TaskRegistry tasks;
   Enqueuer enqueuer;

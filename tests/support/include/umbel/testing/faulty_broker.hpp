@@ -1,22 +1,97 @@
-// A broker whose calls to publish fail when told to, before or after they took effect.
+// A broker whose calls fail: every call as a FaultPlan says, or those to publish when told to.
 //
-// The second kind is the one that real networks have: the message is in the queue, but the answer
-// was lost. Everything else is passed on. Thread-safe, as the broker beneath.
+// A call that fails after it took effect is the one that real networks have: the message is in the
+// queue, but the answer was lost. For Consumer::next that is a lost connection: what was taken goes
+// back and comes again as redelivered. Thread-safe, as the broker beneath.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "umbel/broker/broker.hpp"
+#include "umbel/testing/faults.hpp"
 
 namespace umbel::testing {
 
+class FaultyConsumer final : public Consumer {
+ public:
+  FaultyConsumer(std::unique_ptr<Consumer> real, FaultPlan& plan)
+      : real_{std::move(real)}, plan_{plan} {}
+
+  [[nodiscard]] Result<std::vector<Delivery>> next(std::size_t max, std::chrono::milliseconds limit,
+                                                   std::stop_token stop) override {
+    return plan_.run(
+        "consumer.next", [&] { return real_->next(max, limit, stop); },
+        [this](const Result<std::vector<Delivery>>& taken) {
+          std::vector<DeliveryTag> tags;
+          for (const auto& delivery : *taken) tags.push_back(delivery.tag);
+          const auto back = real_->requeue(tags);
+          EXPECT_TRUE(back) << back.error().what;
+        });
+  }
+  [[nodiscard]] Result<std::vector<DeliveryTag>> ack(std::span<const DeliveryTag> tags) override {
+    return plan_.run("consumer.ack", [&] { return real_->ack(tags); });
+  }
+  [[nodiscard]] Result<void> requeue(std::span<const DeliveryTag> tags) override {
+    return plan_.run("consumer.requeue", [&] { return real_->requeue(tags); });
+  }
+  [[nodiscard]] std::size_t unacked() const override { return real_->unacked(); }
+
+ private:
+  std::unique_ptr<Consumer> real_;
+  FaultPlan& plan_;
+};
+
+class FaultySubscription final : public EventSubscription {
+ public:
+  FaultySubscription(std::unique_ptr<EventSubscription> real, FaultPlan& plan)
+      : real_{std::move(real)}, plan_{plan} {}
+
+  // After: what was read comes again at the next call, for it was never returned.
+  [[nodiscard]] Result<std::vector<EventBatch>> next(std::size_t max,
+                                                     std::chrono::milliseconds limit,
+                                                     std::stop_token stop) override {
+    return plan_.run(
+        "subscription.next",
+        [&]() -> Result<std::vector<EventBatch>> {
+          const std::scoped_lock lock{mutex_};
+          if (unreturned_.empty()) return real_->next(max, limit, stop);
+          const auto count = static_cast<std::ptrdiff_t>(std::min(max, unreturned_.size()));
+          std::vector<EventBatch> first{unreturned_.begin(), unreturned_.begin() + count};
+          unreturned_.erase(unreturned_.begin(), unreturned_.begin() + count);
+          return first;
+        },
+        [this](Result<std::vector<EventBatch>>& read) {
+          const std::scoped_lock lock{mutex_};
+          unreturned_.insert(unreturned_.begin(), read->begin(), read->end());
+        });
+  }
+  [[nodiscard]] Result<void> commit(EventOffset offset) override {
+    return plan_.run("subscription.commit", [&] { return real_->commit(offset); });
+  }
+  [[nodiscard]] Result<EventStreamFigures> figures() override {
+    return plan_.run("subscription.figures", [&] { return real_->figures(); });
+  }
+
+ private:
+  std::unique_ptr<EventSubscription> real_;
+  FaultPlan& plan_;
+  std::mutex mutex_;
+  std::vector<EventBatch> unreturned_;
+};
+
 enum class PublishFault { BeforeEffect, AfterEffect };
 
+// The real broker and the plan outlive it and what it made.
 class FaultyBroker final : public Broker {
  public:
-  explicit FaultyBroker(Broker& real) : real_{real} {}
+  explicit FaultyBroker(Broker& real) : FaultyBroker{real, nullptr} {}
+  FaultyBroker(Broker& real, FaultPlan& plan) : FaultyBroker{real, &plan} {}
 
   // The next `times` calls to publish fail.
   void fail_publish(PublishFault fault, int times = 1) {
@@ -31,30 +106,50 @@ class FaultyBroker final : public Broker {
   }
 
   [[nodiscard]] Result<void> publish(std::span<const OutgoingMessage> messages) override {
-    const auto fault = next_fault();
-    if (!fault) return real_.publish(messages);
-    if (*fault == PublishFault::BeforeEffect) return unavailable("publish: told to fail");
-    if (auto published = real_.publish(messages); !published) return published;
-    return Error{Errc::OutcomeUnknown, "publish: told to lose the answer"};
+    return plan_->run("broker.publish", [&]() -> Result<void> {
+      const auto fault = next_fault();
+      if (!fault) return real_.publish(messages);
+      if (*fault == PublishFault::BeforeEffect) return unavailable("publish: told to fail");
+      if (auto published = real_.publish(messages); !published) return published;
+      return Error{Errc::OutcomeUnknown, "publish: told to lose the answer"};
+    });
   }
 
   [[nodiscard]] Result<void> declare(std::span<const QueueName> names) override {
-    return real_.declare(names);
+    return plan_->run("broker.declare", [&] { return real_.declare(names); });
   }
+  // After: the consumer was there for a moment and is gone with its connection.
   [[nodiscard]] Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) override {
-    return real_.consume(std::move(options));
+    return plan_->run("broker.consume", [&]() -> Result<std::unique_ptr<Consumer>> {
+      auto consumer = real_.consume(std::move(options));
+      if (!consumer) return consumer.error();
+      return std::unique_ptr<Consumer>{
+          std::make_unique<FaultyConsumer>(std::move(*consumer), *plan_)};
+    });
   }
   [[nodiscard]] Result<void> publish_events(std::string_view body) override {
-    return real_.publish_events(body);
+    return plan_->run("broker.publish_events", [&] { return real_.publish_events(body); });
   }
   [[nodiscard]] Result<std::unique_ptr<EventSubscription>> subscribe(
       SubscribeOptions options) override {
-    return real_.subscribe(std::move(options));
+    return plan_->run("broker.subscribe", [&]() -> Result<std::unique_ptr<EventSubscription>> {
+      auto subscription = real_.subscribe(std::move(options));
+      if (!subscription) return subscription.error();
+      return std::unique_ptr<EventSubscription>{
+          std::make_unique<FaultySubscription>(std::move(*subscription), *plan_)};
+    });
   }
-  [[nodiscard]] Result<std::vector<QueueFigures>> queues() override { return real_.queues(); }
-  [[nodiscard]] Result<void> ping() override { return real_.ping(); }
+  [[nodiscard]] Result<std::vector<QueueFigures>> queues() override {
+    return plan_->run("broker.queues", [&] { return real_.queues(); });
+  }
+  [[nodiscard]] Result<void> ping() override {
+    return plan_->run("broker.ping", [&] { return real_.ping(); });
+  }
 
  private:
+  FaultyBroker(Broker& real, FaultPlan* plan)
+      : real_{real}, plan_{plan != nullptr ? plan : &no_faults_} {}
+
   [[nodiscard]] std::optional<PublishFault> next_fault() {
     const std::scoped_lock lock{mutex_};
     ++publishes_;
@@ -64,6 +159,8 @@ class FaultyBroker final : public Broker {
   }
 
   Broker& real_;
+  FaultPlan no_faults_;
+  FaultPlan* plan_;
   mutable std::mutex mutex_;
   PublishFault fault_ = PublishFault::BeforeEffect;
   int failures_left_ = 0;
