@@ -254,6 +254,23 @@ TEST_P(SharedValuesConformance, AddingToWhatIsNoIntegerOrPastItsRangeIsInvalid) 
   EXPECT_EQ(full.error().code, Errc::Invalid);
 }
 
+TEST_P(SharedValuesConformance, ReplacingNeedsTheValueThatIsThere) {
+  auto& shared = store->shared();
+  const auto now = clock.wall();
+  const auto expires = now + seconds{10};
+
+  EXPECT_FALSE(shared.replace("state", "1", "2", expires, now).value()) << "nothing is there";
+  EXPECT_TRUE(shared.replace("state", std::nullopt, "1", expires, now).value());
+  EXPECT_FALSE(shared.replace("state", std::nullopt, "2", expires, now).value());
+  EXPECT_FALSE(shared.replace("state", "2", "3", expires, now).value());
+  EXPECT_EQ(shared.get("state", now).value(), "1");
+  EXPECT_TRUE(shared.replace("state", "1", "2", expires + seconds{5}, now).value());
+  EXPECT_EQ(shared.get("state", expires).value(), "2") << "the expiry is the last one given";
+  EXPECT_TRUE(shared.replace("state", std::nullopt, "4", expires + seconds{9}, expires + seconds{5})
+                  .value())
+      << "expired is not there";
+}
+
 class PingConformance : public StoreConformance {};
 
 TEST_P(PingConformance, AStoreThatIsThereAnswers) {

@@ -51,6 +51,29 @@ TEST_P(StoreSharingConformance, ATickIsTakenOnceHoweverManySchedulersRun) {
             static_cast<std::size_t>(kTicks));
 }
 
+TEST_P(StoreSharingConformance, ASharedValueIsReplacedByOneOfThoseWhoSawIt) {
+  constexpr int kEach = 100;
+  const auto second = place->open(clock);
+  const auto expires = clock.wall() + seconds{60};
+  ASSERT_TRUE(store->shared().put("count", "0", expires).has_value());
+  const auto count_up = [&](Store& mine) {
+    for (int done = 0; done < kEach;) {
+      const auto seen = mine.shared().get("count", clock.wall());
+      const auto next = std::to_string(std::stoi(**seen) + 1);
+      if (mine.shared().replace("count", *seen, next, expires, clock.wall()).value()) ++done;
+    }
+  };
+
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&, i] { count_up(i % 2 == 0 ? *store : *second); });
+    }
+  }
+
+  EXPECT_EQ(store->shared().get("count", clock.wall()).value(), std::to_string(4 * kEach));
+}
+
 TEST_P(StoreSharingConformance, OfManyWritersOfOneRunOneIsStored) {
   constexpr int kTasks = 20;
   const auto second = place->open(clock);

@@ -5,6 +5,10 @@
 namespace umbel::store_sqlite {
 namespace {
 
+constexpr const char* kPut =
+    "INSERT INTO shared_values (key, value, expires) VALUES (?, ?, ?) ON CONFLICT (key)"
+    " DO UPDATE SET value = excluded.value, expires = excluded.expires";
+
 std::optional<std::string> live_value(Connection& connection, const std::string& key,
                                       WallTime now) {
   auto row =
@@ -38,10 +42,7 @@ Result<void> SqliteSharedValues::put(const std::string& key, const std::string& 
                                      WallTime expires) {
   return file_.write("write a shared value", [&](Connection& connection) -> Result<void> {
     drop_expired(connection, clock_.wall());
-    connection.run(
-        "INSERT INTO shared_values (key, value, expires) VALUES (?, ?, ?) ON CONFLICT (key)"
-        " DO UPDATE SET value = excluded.value, expires = excluded.expires",
-        key, Blob{value}, expires);
+    connection.run(kPut, key, Blob{value}, expires);
     return {};
   });
 }
@@ -63,6 +64,16 @@ Result<std::int64_t> SqliteSharedValues::add(const std::string& key, std::int64_
         " DO UPDATE SET value = excluded.value",
         key, Blob{std::to_string(sum)}, expires);
     return sum;
+  });
+}
+
+Result<bool> SqliteSharedValues::replace(const std::string& key,
+                                         const std::optional<std::string>& expected,
+                                         const std::string& value, WallTime expires, WallTime now) {
+  return file_.write("replace a shared value", [&](Connection& connection) -> Result<bool> {
+    if (live_value(connection, key, now) != expected) return false;
+    connection.run(kPut, key, Blob{value}, expires);
+    return true;
   });
 }
 

@@ -17,6 +17,10 @@ class SqliteSharedValues final : public SharedValues {
   [[nodiscard]] Result<std::int64_t> add(const std::string& key, std::int64_t delta,
                                          std::int64_t initial, WallTime expires,
                                          WallTime now) override;
+  [[nodiscard]] Result<bool> replace(const std::string& key,
+                                     const std::optional<std::string>& expected,
+                                     const std::string& value, WallTime expires,
+                                     WallTime now) override;
 
  private:
   StoreFile& file_;

@@ -34,6 +34,12 @@ class SharedValues {
   [[nodiscard]] virtual Result<std::int64_t> add(const std::string& key, std::int64_t delta,
                                                  std::int64_t initial, WallTime expires,
                                                  WallTime now) = 0;
+  // Puts `value`, until `expires`, if what is there now is `expected` (nothing: not there, or
+  // expired). True: done. False: something else is there, and stays.
+  [[nodiscard]] virtual Result<bool> replace(const std::string& key,
+                                             const std::optional<std::string>& expected,
+                                             const std::string& value, WallTime expires,
+                                             WallTime now) = 0;
 };
 
 }  // namespace umbel

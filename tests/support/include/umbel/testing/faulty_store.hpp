@@ -169,6 +169,13 @@ class FaultySharedValues final : public SharedValues {
                                          WallTime now) override {
     return plan_.run("shared.add", [&] { return real_.add(key, delta, initial, expires, now); });
   }
+  [[nodiscard]] Result<bool> replace(const std::string& key,
+                                     const std::optional<std::string>& expected,
+                                     const std::string& value, WallTime expires,
+                                     WallTime now) override {
+    return plan_.run("shared.replace",
+                     [&] { return real_.replace(key, expected, value, expires, now); });
+  }
 
  private:
   SharedValues& real_;
