@@ -15,8 +15,9 @@ namespace {
 // What one transfer's callbacks fill in.
 struct Transfer {
   const ClientRequest& request;
-  ClientResponse response;
-  bool too_large = false;
+  ClientResponse response{};
+  std::size_t header_bytes = 0;
+  bool too_large = false, too_many_headers = false;
 };
 
 std::string lower(std::string_view text) {
@@ -47,6 +48,11 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* conte
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
   const std::string_view line{data, size * count};
+  transfer.header_bytes += line.size();
+  if (transfer.header_bytes > transfer.request.max_headers) {
+    transfer.too_many_headers = true;
+    return 0;
+  }
   if (line.substr(0, 5) == "HTTP/") {
     transfer.response.headers.clear();  // a final answer replaces a 100 Continue
   } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
@@ -67,6 +73,10 @@ Error to_error(CURLcode code, const Transfer& transfer, const char* detail) {
     return invalid(fmt::format("{} {}: the answer is larger than the bound of {} bytes",
                                request.method, without_password(request.url), request.max_body));
   }
+  if (transfer.too_many_headers) {
+    return invalid(fmt::format("{} {}: the answer's headers are larger than the bound of {} bytes",
+                               request.method, without_password(request.url), request.max_headers));
+  }
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return {Errc::TimedOut, what};
@@ -74,6 +84,7 @@ Error to_error(CURLcode code, const Transfer& transfer, const char* detail) {
       return {Errc::Cancelled, what};
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_CONTENT_ENCODING:
       return {Errc::Invalid, what};
     default:
       return {Errc::Unavailable, what};
@@ -84,6 +95,17 @@ double seconds(CURL* handle, CURLINFO info) {
   double value = 0;
   curl_easy_getinfo(handle, info, &value);
   return value;
+}
+
+ClientTimes times_of(CURL* handle) {
+  ClientTimes times;
+  times.name_lookup = seconds(handle, CURLINFO_NAMELOOKUP_TIME);
+  times.connect = std::max(times.name_lookup, seconds(handle, CURLINFO_CONNECT_TIME));
+  times.tls = std::max(times.connect, seconds(handle, CURLINFO_APPCONNECT_TIME));
+  times.sent = std::max(times.tls, seconds(handle, CURLINFO_PRETRANSFER_TIME));
+  times.first_byte = std::max(times.sent, seconds(handle, CURLINFO_STARTTRANSFER_TIME));
+  times.total = std::max(times.first_byte, seconds(handle, CURLINFO_TOTAL_TIME));
+  return times;
 }
 
 }  // namespace
@@ -110,7 +132,7 @@ Client& Client::operator=(Client&&) noexcept = default;
 Result<ClientResponse> Client::send(const ClientRequest& request) {
   CURL* handle = impl_->handle;
   curl_easy_reset(handle);  // options go, connections stay
-  Transfer transfer{request, {}, false};
+  Transfer transfer{.request = request};
   char detail[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, detail);
   curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
@@ -158,9 +180,7 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
   transfer.response.status = static_cast<int>(status);
-  transfer.response.times = {
-      seconds(handle, CURLINFO_NAMELOOKUP_TIME), seconds(handle, CURLINFO_CONNECT_TIME),
-      seconds(handle, CURLINFO_STARTTRANSFER_TIME), seconds(handle, CURLINFO_TOTAL_TIME)};
+  transfer.response.times = times_of(handle);
   return std::move(transfer.response);
 }
 

@@ -157,6 +157,11 @@ struct Server::Impl {
   void respond(mg_connection* connection, const Request& request, Response response,
                bool keep_alive) const {
     if (options.on_response) options.on_response(response.status);
+    if (response.raw) {
+      mg_disable_connection_keep_alive(connection);
+      response.raw([connection](std::string_view text) { return write_all(connection, text); });
+      return;
+    }
     const bool asked_to_close =
         lower(request.header("connection")).find("close") != std::string::npos;
     const bool old = text_of(mg_get_request_info(connection)->http_version) == "1.0";

@@ -21,12 +21,15 @@ struct ClientRequest {
   std::string basic_auth;  // `user:password`; empty: none
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds timeout{30'000};
-  std::size_t max_body = 16 * 1024 * 1024;
+  std::size_t max_body = 16 * 1024 * 1024;  // bytes after decompression
+  std::size_t max_headers = 64 * 1024;      // bytes of the answer's headers
   std::stop_token stop;  // requested: the call ends with Cancelled within half a second
 };
 
 struct ClientTimes {  // seconds from the start of the request; what libcurl measured
-  double name_lookup = 0, connect = 0, first_byte = 0, total = 0;
+  // Each is the end of its phase, none is before the one to its left; `tls` is `connect` without
+  // TLS, and on a connection that was kept all three are about 0. `sent`: the request has left.
+  double name_lookup = 0, connect = 0, tls = 0, sent = 0, first_byte = 0, total = 0;
 };
 
 struct ClientResponse {
@@ -45,7 +48,8 @@ class Client {
   Client& operator=(Client&&) noexcept;
 
   // Any status is a response. Errors: TimedOut, Unavailable (no connection, cut off), Invalid (URL,
-  // body over the bound), Cancelled. Redirects are not followed.
+  // headers or body over their bounds, an encoding that cannot be unpacked), Cancelled. Redirects
+  // are not followed.
   [[nodiscard]] Result<ClientResponse> send(const ClientRequest& request);
 
  private:

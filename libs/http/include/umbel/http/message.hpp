@@ -1,6 +1,7 @@
 // HTTP requests and responses in our own words; no library's type crosses this port.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,6 +30,11 @@ struct Response {
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  // Set: writes the whole answer itself, head included, and the connection is closed behind it;
+  // nothing of the above is used but the status, for counting. Called from the server's thread,
+  // which it holds; `write` answers false once the client is gone. For servers that imitate failing
+  // ones.
+  std::function<void(const std::function<bool(std::string_view)>& write)> raw{};
 };
 
 [[nodiscard]] Response json_response(std::string body, int status = 200);
