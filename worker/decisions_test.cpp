@@ -42,6 +42,9 @@ TEST(Verdict, DropsAnAttemptThatAlreadyEndedInARetry) {
   EXPECT_EQ(judge(it, kNow), Verdict::Drop);
   it.retries = 2;
   EXPECT_EQ(judge(it, kNow), Verdict::Run);
+  it.retries = 1;
+  it.postponed = 1;  // of the two, one was no attempt
+  EXPECT_EQ(judge(it, kNow), Verdict::Run);
 }
 
 TEST(Verdict, GivesUpATaskThatTookThreeWorkersWithIt) {
@@ -94,11 +97,11 @@ TEST(Ending, RetriesAnOrdinaryFailureWhileThePolicyHasRetries) {
   policy.jitter = 0;
   const Raised raised{Raised::Kind::Ordinary, "ValueError", "boom", "builtins", std::nullopt};
 
-  const auto second = after(raised, policy, 1, 0, "t[1]");
+  const auto second = after(raised, policy, {1, 0, "t[1]"}, 0);
   EXPECT_EQ(second.state, TaskState::Retry);
   EXPECT_EQ(second.retry_in, 200ms);
   EXPECT_EQ(second.shown, "ValueError('boom')");
-  const auto last = after(raised, policy, 2, 0, "t[1]");
+  const auto last = after(raised, policy, {2, 0, "t[1]"}, 0);
   EXPECT_EQ(last.state, TaskState::Failure);
   EXPECT_EQ(last.traceback, "ValueError: boom\n");
   EXPECT_THAT(last.result, HasSubstr("\"exc_type\": \"ValueError\""));
@@ -108,7 +111,7 @@ TEST(Ending, NeverRetriesAFinalError) {
   RetryPolicy policy;
   policy.max_retries = 9;
   const Raised raised{Raised::Kind::Final, "KeyError", "x", "builtins", std::nullopt};
-  EXPECT_EQ(after(raised, policy, 0, 0, "t[1]").state, TaskState::Failure);
+  EXPECT_EQ(after(raised, policy, {0, 0, "t[1]"}, 0).state, TaskState::Failure);
 }
 
 TEST(Ending, AnswersARequestForRetryByItsDelayOrThePolicy) {
@@ -117,15 +120,33 @@ TEST(Ending, AnswersARequestForRetryByItsDelayOrThePolicy) {
   policy.first_delay = 100ms;
   policy.jitter = 0;
   Raised raised{Raised::Kind::Retry, "RuntimeError", "later", "builtins", 5ms};
-  EXPECT_EQ(after(raised, policy, 0, 0, "t[1]").retry_in, 5ms);
+  EXPECT_EQ(after(raised, policy, {0, 0, "t[1]"}, 0).retry_in, 5ms);
   raised.delay.reset();
-  EXPECT_EQ(after(raised, policy, 0, 0, "t[1]").retry_in, 100ms);
+  EXPECT_EQ(after(raised, policy, {0, 0, "t[1]"}, 0).retry_in, 100ms);
 
-  const auto ending = after(raised, policy, 1, 0, "t[1]");
+  const auto ending = after(raised, policy, {1, 0, "t[1]"}, 0);
   EXPECT_EQ(ending.state, TaskState::Failure);
   EXPECT_THAT(ending.result, HasSubstr("MaxRetriesExceededError"));
   EXPECT_THAT(ending.result, HasSubstr("celery.exceptions"));
   EXPECT_THAT(ending.result, HasSubstr("Can't retry t[1]"));
+}
+
+TEST(Ending, PutsATaskOffWithoutCountingIt) {
+  const RetryPolicy none;
+  const Raised raised{Raised::Kind::Later, "RuntimeError", "429", "builtins", 60s};
+
+  const auto ending = after(raised, none, {0, kMostPostponements - 1, "t[1]"}, 0);
+  EXPECT_EQ(ending.state, TaskState::Retry);
+  EXPECT_TRUE(ending.postponed);
+  EXPECT_EQ(ending.retry_in, 60s);
+  EXPECT_EQ(after(raised, none, {0, 0, "t[1]"}, 0.5).retry_in, 63s) << "not all at once";
+  EXPECT_THAT(after(raised, none, {0, kMostPostponements, "t[1]"}, 0).result,
+              HasSubstr("MaxRetriesExceededError"));
+  RetryPolicy one;
+  one.max_retries = 1;
+  const auto counted = after(raised, one, {0, kMostPostponements, "t[1]"}, 0);
+  EXPECT_EQ(counted.state, TaskState::Retry);
+  EXPECT_FALSE(counted.postponed);
 }
 
 TEST(Ending, KeepsTheValueOutOfTheStoreWhenItIsIgnored) {

@@ -172,6 +172,28 @@ TEST_F(WorkerRuns, FailsWithMaxRetriesExceededWhenATaskAsksOnceTooOften) {
   EXPECT_EQ(Stand::field(task, "exc_module"), "celery.exceptions");
 }
 
+TEST_F(WorkerRuns, PutsATaskOffAsOftenAsItAsksWithoutUsingUpItsRetries) {
+  TaskOptions options;
+  options.retry = quick(1);
+  std::mutex mutex;
+  std::vector<std::int64_t> retries;
+  stand.tasks.add("limited", function([&](TaskContext& context) {
+                    const std::lock_guard lock{mutex};
+                    retries.push_back(context.retries());
+                    if (retries.size() < 4) context.retry_later(1ms, "429");
+                    if (retries.size() == 4) throw TaskError{"ValueError", "an attempt"};
+                    if (retries.size() == 5) context.retry_later(1ms, "429 again");
+                  }),
+                  {}, options);
+  const auto worker = stand.start();
+  const auto id = stand.submit("limited");
+
+  EXPECT_EQ(stand.result_of(id).state, TaskState::Success);
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+  const std::lock_guard lock{mutex};
+  EXPECT_THAT(retries, ElementsAre(0, 0, 0, 0, 1, 1));
+}
+
 TEST_F(WorkerRuns, DoesNotRetryAFinalError) {
   TaskOptions options;
   options.retry = quick(5);

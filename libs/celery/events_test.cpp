@@ -146,11 +146,12 @@ TEST(Events, takes_an_unknown_worker_event_as_other) {
 
 TEST(Events, reads_umbels_own_fields) {
   const Decoded decoded = decode(worker_body(
-      R"("umbel_seq": 41, "umbel_metrics": "h:9101", "umbel_slots": 4, "umbel_queues": "a,b")"));
+      R"("umbel_seq": 41, "umbel_metrics": "h:9101", "umbel_slots": 4, "umbel_queues": "a,b", "umbel_stuck": 1)"));
   EXPECT_EQ(decoded.worker().origin.sequence, 41U);
   EXPECT_EQ(decoded.worker().metrics_address, "h:9101");
   EXPECT_EQ(decoded.worker().slots, 4);
   EXPECT_EQ(decoded.worker().queues, "a,b");
+  EXPECT_EQ(decoded.worker().stuck, 1);
   EXPECT_FALSE(decode(worker_body(R"("umbel_seq": -1)")).worker().origin.sequence);
 }
 
@@ -322,12 +323,13 @@ TEST(Events, write_a_heartbeat_with_celerys_fields_and_none_that_break_its_state
   beat.metrics_address = "h:9101";
   beat.slots = 4;
   beat.queues = "a";
+  beat.stuck = 1;
   const std::string body = encode_events(std::vector<Event>{beat});
   EXPECT_EQ(
       body,
       R"([{"type": "worker-heartbeat", "hostname": "w1@cap", "timestamp": 1.000000, "pid": 7, "clock": 3, )"
       R"("umbel_seq": 11, "freq": 2.0, "active": 1, "processed": 8, "loadavg": [0.5, 1.0, 2.0], "sw_ident": "umbel", )"
-      R"("umbel_metrics": "h:9101", "umbel_slots": 4, "umbel_queues": "a"}])");
+      R"("umbel_metrics": "h:9101", "umbel_slots": 4, "umbel_queues": "a", "umbel_stuck": 1}])");
   for (const char* const name :
        {"\"id\"", "\"alive\"", "\"status_string\"", "\"heartbeat_expires\"", "utcoffset"}) {
     EXPECT_THAT(body, Not(HasSubstr(name)));

@@ -163,6 +163,7 @@ class Generator {
     event.metrics_address = maybe([&] { return text(); });
     event.slots = maybe([&] { return integer(); });
     event.queues = maybe([&] { return text(); });
+    event.stuck = maybe([&] { return integer(); });
     return event;
   }
 

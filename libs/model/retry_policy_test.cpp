@@ -49,5 +49,14 @@ TEST(RetryPolicy, takes_a_negative_count_as_the_first_run) {
   EXPECT_EQ(policy.delay_after(-3, 0.0), milliseconds{1000});
 }
 
+TEST(Postponement, is_never_shorter_than_asked_and_bounded) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(postponed_by(60s, 0), 60s);
+  EXPECT_EQ(postponed_by(60s, 1), 66s);
+  EXPECT_EQ(postponed_by(3000s, 1), 3030s);
+  EXPECT_EQ(postponed_by(48h, 0), kLongestPostponement);
+  EXPECT_EQ(postponed_by(-5s, 0.5), 0s);
+}
+
 }  // namespace
 }  // namespace umbel

@@ -33,6 +33,7 @@ TEST(WorkerState, takes_every_field_of_a_heartbeat) {
   beat.sw_sys = "Linux";
   beat.metrics_address = "h:9101";
   beat.slots = 4;
+  beat.stuck = 1;
   beat.queues = "a,b";
   WorkerState worker;
   apply(worker, beat, kStart);
@@ -48,6 +49,7 @@ TEST(WorkerState, takes_every_field_of_a_heartbeat) {
   EXPECT_EQ(worker.sw_sys, "Linux");
   EXPECT_EQ(worker.metrics_address, "h:9101");
   EXPECT_EQ(worker.slots, 4);
+  EXPECT_EQ(worker.stuck, 1);
   EXPECT_EQ(worker.queues, "a,b");
   EXPECT_EQ(worker.first_seen, kStart);
   EXPECT_EQ(worker.last_seen, kStart);

@@ -7,11 +7,14 @@
 namespace umbel {
 namespace {
 
-AcceptedTask next_attempt(const Job& job, std::chrono::milliseconds delay, const EndedBy& by,
-                          WallTime now) {
+AcceptedTask next_attempt(const Job& job, const Ending& ending, const EndedBy& by, WallTime now) {
   auto task = job.task;
-  task.retries += 1;
-  task.eta = now + delay;
+  if (ending.postponed) {
+    task.extra_headers[kPostponedHeader] = postponements_of(task) + 1;
+  } else {
+    task.retries += 1;
+  }
+  task.eta = now + *ending.retry_in;
   task.parent_id = task.id.str();  // as Celery does
   task.origin = by.origin;
   auto message = celery::encode_task(task);
@@ -78,7 +81,7 @@ void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime no
   run.worker = by.worker;
   run.runtime = runtime;
   run.done = now;
-  if (ending.retry_in) run.retry = next_attempt(job, *ending.retry_in, by, now);
+  if (ending.retry_in) run.retry = next_attempt(job, ending, by, now);
   ended.event = event_of(ending, job, now, runtime);
   if (by.log_tasks) ended.line = line_of(ending, job, runtime);
   ended.message = ending.message;

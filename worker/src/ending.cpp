@@ -39,7 +39,8 @@ Raised raised_by(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const RetryRequest& request) {
-    auto made = raised(Retry, "RuntimeError", request.what());
+    const bool counts = request.counts() == RetryRequest::Counts::AsAttempt;
+    auto made = raised(counts ? Retry : Later, "RuntimeError", request.what());
     made.delay = request.delay();
     return made;
   } catch (const FinalTaskError& error) {
@@ -70,16 +71,22 @@ Ending revoked_as_expired() {
   return ending;
 }
 
-Ending after(const Raised& raised, const RetryPolicy& policy, std::int64_t retries, double random,
-             const std::string& called) {
+Ending after(const Raised& raised, const RetryPolicy& policy, const Attempt& attempt,
+             double random) {
   if (raised.kind == Raised::Kind::Final) return failed(raised);
-  const auto by_policy = policy.delay_after(retries, random);
+  if (raised.kind == Raised::Kind::Later && attempt.postponed < kMostPostponements) {
+    auto ending = described(TaskState::Retry, raised);
+    ending.retry_in = postponed_by(raised.delay.value_or(std::chrono::milliseconds{0}), random);
+    ending.postponed = true;
+    return ending;
+  }
+  const auto by_policy = policy.delay_after(attempt.retries, random);
   if (!by_policy) {
     if (raised.kind == Raised::Kind::Ordinary) return failed(raised);
-    return failed(
-        {Raised::Kind::Final, "MaxRetriesExceededError",
-         fmt::format("Can't retry {} after {} retries: {}", called, retries, raised.message),
-         "celery.exceptions", std::nullopt});
+    return failed({Raised::Kind::Final, "MaxRetriesExceededError",
+                   fmt::format("Can't retry {} after {} retries: {}", attempt.called,
+                               attempt.retries, raised.message),
+                   "celery.exceptions", std::nullopt});
   }
   auto ending = described(TaskState::Retry, raised);
   ending.retry_in = raised.delay.value_or(*by_policy);

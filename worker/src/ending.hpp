@@ -19,12 +19,13 @@ struct Raised {
     Ordinary,  // retried if the policy has retries left
     Final,     // never retried
     Retry,     // asked for another try
+    Later,     // asked to be put off, which is no attempt
   };
   Kind kind = Kind::Ordinary;
   std::string type = "RuntimeError";
   std::string message;
   std::string module = "builtins";
-  std::optional<std::chrono::milliseconds> delay;  // asked for, with Retry
+  std::optional<std::chrono::milliseconds> delay;  // asked for, with Retry and Later
 };
 
 [[nodiscard]] Raised raised_by(const std::exception_ptr& thrown);
@@ -36,6 +37,7 @@ struct Ending {
   std::string shown;                     // repr of the value or exception, for events and logs
   std::string message;                   // `Type: message`; empty for Success
   std::optional<std::chrono::milliseconds> retry_in;  // with Retry
+  bool postponed = false;                             // with Retry: it counts as no attempt
   bool expired = false;                               // with Revoked
 };
 
@@ -43,10 +45,16 @@ struct Ending {
 [[nodiscard]] Ending failed(const Raised& raised);
 [[nodiscard]] Ending revoked_as_expired();
 
-// `retries` is the number of this attempt, `random` uniform in [0, 1). `called` is `name[id]`, for
-// the message.
-[[nodiscard]] Ending after(const Raised& raised, const RetryPolicy& policy, std::int64_t retries,
-                           double random, const std::string& called);
+// What is known of the attempt that just ended.
+struct Attempt {
+  std::int64_t retries = 0;    // its number
+  std::int64_t postponed = 0;  // how often the task was put off
+  std::string called;          // `name[id]`, for the message
+};
+
+// `random` uniform in [0, 1).
+[[nodiscard]] Ending after(const Raised& raised, const RetryPolicy& policy, const Attempt& attempt,
+                           double random);
 
 [[nodiscard]] Raised not_registered(const std::string& name);
 [[nodiscard]] Raised undecodable(const std::string& reason);

@@ -109,6 +109,7 @@ void Intake::route(Job job, WallTime now) {
   it.lost_starts = job.state.lost_starts;
   it.lost_workers = job.state.lost_workers();
   it.retries = job.task.retries;
+  it.postponed = postponements_of(job.task);
   it.eta = job.task.eta;
   it.expires = job.task.expires;
   switch (judge(it, now)) {

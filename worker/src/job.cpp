@@ -1,8 +1,17 @@
 #include "job.hpp"
 
+#include <algorithm>
 #include <map>
 
+#include "umbel/model/retry_policy.hpp"
+
 namespace umbel {
+
+std::int64_t postponements_of(const celery::TaskMessage& task) {
+  const auto* header = task.extra_headers.if_contains(kPostponedHeader);
+  if (header == nullptr || !header->is_int64()) return 0;
+  return std::clamp<std::int64_t>(header->get_int64(), 0, kMostPostponements);
+}
 
 void note_broken_off(const std::vector<Job>& jobs, ResultStore& results, Instruments& instruments,
                      const Log& log) {

@@ -83,6 +83,11 @@ struct Job {
   GaugeHold prefetched;
 };
 
+// How often the task was put off without that being an attempt. Together with `retries` it numbers
+// the attempts of a task.
+inline constexpr const char* kPostponedHeader = "umbel_postponed";
+[[nodiscard]] std::int64_t postponements_of(const celery::TaskMessage& task);
+
 // Gives jobs back to their queues, each to the consumer it came from. What cannot be given back
 // comes again when the consumer's hold ends.
 void hand_back(std::vector<Job> jobs, Instruments& instruments, const Log& log);

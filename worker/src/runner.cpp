@@ -112,8 +112,10 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control,
     return;
   } else if (raised) {
     const double share = std::uniform_real_distribution<double>{0, 1}(random);
-    ending = after(*raised, job.registered->options.retry, job.task.retries, share,
-                   fmt::format("{}[{}]", job.task.task, job.task.id.str()));
+    ending = after(*raised, job.registered->options.retry,
+                   {job.task.retries, postponements_of(job.task),
+                    fmt::format("{}[{}]", job.task.task, job.task.id.str())},
+                   share);
   }
   conclude(ended, *ending, by_, parts_.clock.wall(), runtime);
 }

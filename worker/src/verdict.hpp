@@ -26,7 +26,7 @@ struct Delivered {
   bool redelivered = false;
   bool final = false;
   std::int64_t run = 0, lost_starts = 0, lost_workers = 0;  // as the store has them
-  std::int64_t retries = 0;                                 // as the message has them
+  std::int64_t retries = 0, postponed = 0;                  // as the message has them
   std::optional<WallTime> eta, expires;
 };
 
@@ -37,12 +37,12 @@ inline constexpr std::int64_t kMostLostWorkers = 3;
   return expires && *expires <= now;
 }
 
-// The run number counts retries and redelivered starts, so run - lost_starts is the number of
-// retries made: a message with fewer is an attempt that already ended in a retry.
+// The run number counts retries, postponements and redelivered starts, so run - lost_starts is the
+// number of attempts that ended in another one: a message that had fewer is one of those.
 [[nodiscard]] constexpr Verdict judge(const Delivered& it, WallTime now) {
   if (it.final) return Verdict::Drop;
   if (!it.decoded) return Verdict::Unfit;
-  if (it.retries < it.run - it.lost_starts) return Verdict::Drop;
+  if (it.retries < it.run - it.lost_starts - it.postponed) return Verdict::Drop;
   if (it.redelivered && it.lost_workers >= kMostLostWorkers) return Verdict::WorkerLost;
   if (!it.registered) return Verdict::Unknown;
   if (has_expired(it.expires, now)) return Verdict::Expired;

@@ -46,6 +46,7 @@ enum class Field : std::uint8_t {
   MetricsAddress,
   Slots,
   Queues,
+  Stuck,
   Unknown
 };
 
@@ -53,12 +54,13 @@ inline constexpr std::size_t kFields = static_cast<std::size_t>(Field::Unknown);
 
 // In the order of Field.
 inline constexpr std::array<std::string_view, kFields> kFieldNames{
-    "type",     "hostname", "timestamp", "pid",           "clock",       "umbel_seq",
-    "uuid",     "name",     "args",      "kwargs",        "root_id",     "parent_id",
-    "retries",  "eta",      "expires",   "queue",         "exchange",    "routing_key",
-    "result",   "runtime",  "exception", "traceback",     "terminated",  "expired",
-    "requeue",  "signum",   "freq",      "active",        "processed",   "loadavg",
-    "sw_ident", "sw_ver",   "sw_sys",    "umbel_metrics", "umbel_slots", "umbel_queues"};
+    "type",       "hostname", "timestamp", "pid",           "clock",       "umbel_seq",
+    "uuid",       "name",     "args",      "kwargs",        "root_id",     "parent_id",
+    "retries",    "eta",      "expires",   "queue",         "exchange",    "routing_key",
+    "result",     "runtime",  "exception", "traceback",     "terminated",  "expired",
+    "requeue",    "signum",   "freq",      "active",        "processed",   "loadavg",
+    "sw_ident",   "sw_ver",   "sw_sys",    "umbel_metrics", "umbel_slots", "umbel_queues",
+    "umbel_stuck"};
 
 namespace detail {
 
@@ -66,7 +68,7 @@ inline constexpr std::size_t kBuckets = 128;
 
 constexpr std::size_t field_bucket(std::string_view name) {
   const auto at = [&](std::size_t i) -> std::size_t { return static_cast<unsigned char>(name[i]); };
-  return (name.size() + at(0) * 6 + at(name.size() - 1) * 22 + at(name.size() / 2)) % kBuckets;
+  return (name.size() + at(0) + at(name.size() - 1) * 69 + at(name.size() / 2)) % kBuckets;
 }
 
 consteval std::array<Field, kBuckets> field_buckets() {

@@ -190,6 +190,7 @@ std::optional<Event> RawEvent::worker_event(std::string_view name) const {
   worker.metrics_address = copied(Field::MetricsAddress);
   worker.slots = integer(Field::Slots);
   worker.queues = copied(Field::Queues);
+  worker.stuck = integer(Field::Stuck);
   return event;
 }
 

@@ -175,6 +175,7 @@ void append(std::string& out, const WorkerEvent& event) {
   writer.if_set(Field::MetricsAddress, event.metrics_address);
   writer.if_set(Field::Slots, event.slots);
   writer.if_set(Field::Queues, event.queues);
+  writer.if_set(Field::Stuck, event.stuck);
   writer.close();
 }
 

@@ -16,4 +16,12 @@ std::optional<std::chrono::milliseconds> RetryPolicy::delay_after(std::int64_t r
   return std::chrono::milliseconds{std::max<std::int64_t>(std::llround(wait), 0)};
 }
 
+std::chrono::milliseconds postponed_by(std::chrono::milliseconds asked, double random) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds kMostSpread{30'000};
+  const auto wait = std::clamp(asked, milliseconds{0}, kLongestPostponement);
+  const auto spread = static_cast<double>(std::min(wait / 10, kMostSpread).count());
+  return wait + milliseconds{std::llround(spread * std::clamp(random, 0.0, 1.0))};
+}
+
 }  // namespace umbel

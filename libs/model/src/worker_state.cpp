@@ -44,6 +44,7 @@ void apply(WorkerState& worker, const WorkerEvent& event, WallTime received) {
   take(worker.metrics_address, event.metrics_address);
   take(worker.slots, event.slots);
   take(worker.queues, event.queues);
+  take(worker.stuck, event.stuck);
 }
 
 }  // namespace umbel

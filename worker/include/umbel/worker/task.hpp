@@ -59,15 +59,19 @@ class FinalTaskError : public TaskError {
   using TaskError::TaskError;
 };
 
-// Thrown by TaskContext::retry().
+// Thrown by TaskContext::retry() and retry_later().
 class RetryRequest : public std::runtime_error {
  public:
-  RetryRequest(const std::string& reason, std::optional<std::chrono::milliseconds> delay)
-      : std::runtime_error{reason}, delay_{delay} {}
+  enum class Counts { AsAttempt, NotAtAll };
+  RetryRequest(const std::string& reason, std::optional<std::chrono::milliseconds> delay,
+               Counts counts = Counts::AsAttempt)
+      : std::runtime_error{reason}, delay_{delay}, counts_{counts} {}
   [[nodiscard]] std::optional<std::chrono::milliseconds> delay() const { return delay_; }
+  [[nodiscard]] Counts counts() const { return counts_; }
 
  private:
   std::optional<std::chrono::milliseconds> delay_;
+  Counts counts_;
 };
 
 // What a running task may ask of its worker. Lives as long as the call and its hook; used by the
@@ -89,6 +93,15 @@ class TaskContext {
   [[noreturn]] void retry(const std::string& reason,
                           std::optional<std::chrono::milliseconds> delay = std::nullopt) {
     throw RetryRequest{reason, delay};
+  }
+
+  // Ends this run and tries again after `delay` (and up to a tenth of it more, so that all who were
+  // told the same come back one by one), without using up a retry: for waits that are nobody's
+  // failure, as a 429 with Retry-After. Works for tasks without a retry policy too. A delay is at
+  // most kLongestPostponement (1 h); after kMostPostponements (100) of one task it counts as
+  // retry().
+  [[noreturn]] void retry_later(std::chrono::milliseconds delay, const std::string& reason) {
+    throw RetryRequest{reason, delay, RetryRequest::Counts::NotAtAll};
   }
 
   // Accepts further tasks, as children of this one, together with whatever must become true at the

@@ -69,6 +69,7 @@ struct WorkerEvent {
   std::optional<std::string> metrics_address;  // `host:port` of /metrics
   std::optional<std::int64_t> slots;           // size of the pool
   std::optional<std::string> queues;           // comma separated
+  std::optional<std::int64_t> stuck;           // slots whose task will not return
 };
 
 using Event = std::variant<TaskEvent, WorkerEvent>;

@@ -20,4 +20,16 @@ struct RetryPolicy {
                                                                      double random) const;
 };
 
+// Waiting for somebody else (a rate limit, a maintenance hour) is no failed attempt: a task may be
+// postponed this often without using up its retries, each time by at most so long. Together they
+// bound how long a task can be put off: 100 hours.
+inline constexpr std::int64_t kMostPostponements = 100;
+inline constexpr std::chrono::milliseconds kLongestPostponement{3'600'000};
+
+// The wait for which a postponed task goes away: `asked`, bounded, and up to a tenth of it on top
+// (at most 30 s), so that all who were told the same do not come back at the same moment. `random`
+// is uniform in [0, 1).
+[[nodiscard]] std::chrono::milliseconds postponed_by(std::chrono::milliseconds asked,
+                                                     double random);
+
 }  // namespace umbel

@@ -29,6 +29,7 @@ struct WorkerState {
   std::string metrics_address;                    // empty: none
   std::int64_t slots = 0;                         // 0: unknown
   std::string queues;                             // comma separated; empty: unknown
+  std::int64_t stuck = 0;                         // slots of these whose task will not return
   std::optional<WallTime> first_seen, last_seen;  // receiver's clock
   bool said_goodbye = false;
   std::optional<std::int64_t> clock;
