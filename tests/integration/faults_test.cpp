@@ -147,8 +147,8 @@ TEST_F(Decorators, AHistorysAppendThatLostItsAnswerTookEffect) {
   const auto real =
       open_sqlite_history({.folder = dir.file("history")}, clock, Log::none()).value();
   testing::FaultyHistory history{*real, plan};
-  const HistoryPosition position{
-      .event_offset = 7, .result_sequence = 0, .push_sequence = 0, .note = ""};
+  HistoryPosition position;
+  position.event_offset = 7;
   plan.fail(1, When::After);
 
   EXPECT_EQ(history.append({}, {}, position).error().code, Errc::OutcomeUnknown);
