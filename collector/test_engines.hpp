@@ -25,6 +25,9 @@ class FaultyHistory final : public History {
     return real_->append(tasks, moments, position);
   }
   Result<HistoryPosition> position() override { return real_->position(); }
+  Result<std::vector<KeptRow>> kept(const std::string& kind, std::int64_t from) override {
+    return real_->kept(kind, from);
+  }
   Result<Task> find(const TaskId& id) override { return real_->find(id); }
   Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_->timeline(id); }
   Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {

@@ -70,6 +70,37 @@ TEST_F(SqliteHistoryFolder, HasOneFileForEachDayInUtc) {
   EXPECT_EQ(files(), (std::vector<std::string>{"2026-11-21.db", "2026-11-22.db"}));
 }
 
+// A kill after the commit in the newest file and before the older day's: what the commit said must
+// be found, or a reader of the position would be told less than the position promises.
+TEST_F(SqliteHistoryFolder, BringsABatchThatWasCutOffBetweenDaysToItsEnd) {
+  append({a_task("a", clock.wall() - days{1}), a_task("b", clock.wall())}, 1);
+  history.reset();
+  const auto yesterday = folder.file("2026-11-21.db");
+  const auto aside = folder.file("aside");
+  std::filesystem::rename(yesterday, aside);
+  std::ofstream{yesterday} << "these are no tables, but a text of more than a hundred bytes, which "
+                              "is how long the head of a database file is at least";
+  reopen();
+  Task done = a_task("a", clock.wall() - days{1});
+  done.state = TaskState::Success;
+  done.succeeded = clock.wall();
+  HistoryPosition position;
+  position.event_offset = 2;
+  const std::vector<Moment> moments{{done.uuid, clock.wall(), "succeeded", "w1", ""}};
+  const auto cut = history->append(std::vector{done}, moments, position);
+  ASSERT_TRUE(cut.has_error());
+  EXPECT_EQ(cut.error().code, Errc::OutcomeUnknown);
+  history.reset();
+  std::filesystem::rename(aside, yesterday);
+
+  reopen();
+
+  EXPECT_EQ(history->position()->event_offset, 2U);
+  EXPECT_EQ(history->find(TaskId{"a"})->state, TaskState::Success);
+  EXPECT_EQ(history->timeline(TaskId{"a"})->size(), 1U);
+  EXPECT_TRUE(history->unfinished(10)->size() == 1U) << "only b";
+}
+
 TEST_F(SqliteHistoryFolder, LosesADayAndItsLeftoversWhenItIsForgotten) {
   append({a_task("a", clock.wall() - days{2}), a_task("b", clock.wall())}, 1);
   std::ofstream{folder.file("2026-11-01.db-wal")} << "left behind";

@@ -148,6 +148,43 @@ TEST_P(HistorySuite, ATaskIsStoredAsItStandsNow) {
   EXPECT_TRUE(history->unfinished(10)->empty());
 }
 
+TEST_P(HistorySuite, WhatATaskDoesNotCarryStaysAsItWasStored) {
+  Task task = a_received_task("t1", clock.wall());
+  task.args = "(1,)";
+  append({task});
+  task = succeeded(task, clock.wall() + seconds{1});
+  task.args.reset();
+  task.name.reset();
+
+  append({task});
+
+  const auto stored = history->find(TaskId{"t1"}).value();
+  EXPECT_EQ(stored.args, "(1,)");
+  EXPECT_EQ(stored.name, "demo.add");
+  EXPECT_EQ(stored.result, "3");
+  EXPECT_EQ(stored.state, TaskState::Success);
+}
+
+TEST_P(HistorySuite, RowsOfTheWritersOwnComeBackByTimeTheNewerOneCounts) {
+  const auto second = [&](int day) { return floor<seconds>(noon(day)).time_since_epoch().count(); };
+  HistoryPosition position;
+  position.rows = {{"minute", second(0), std::string{"a\0b", 3}}, {"minute", second(-1), "old"}};
+  append({}, {}, position);
+  position.rows = {{"minute", second(0), "newer"}, {"blind", second(0), "x"}};
+  append({}, {}, position);
+  clock.advance(days{1});
+  position.rows = {{"minute", second(-1), "newest"}};  // the same one, from the day after
+  append({a_received_task("t1", noon(0))}, {}, position);
+
+  EXPECT_EQ(
+      history->kept("minute", 0).value(),
+      (std::vector<KeptRow>{{"minute", second(-2), "old"}, {"minute", second(-1), "newest"}}));
+  EXPECT_EQ(history->kept("minute", second(-1)).value().size(), 1U);
+  EXPECT_EQ(history->kept("blind", 0).value().size(), 1U);
+  EXPECT_TRUE(history->kept("none", 0).value().empty());
+  EXPECT_TRUE(history->position()->rows.empty());
+}
+
 TEST_P(HistorySuite, WritingABatchTwiceChangesNothing) {
   const auto task = a_received_task("t1", clock.wall());
   const std::vector<Moment> moments{

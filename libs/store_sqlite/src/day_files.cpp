@@ -48,6 +48,8 @@ Result<void> check_is_history(const std::string& path) {
     const auto newest = static_cast<int>(history_migrations().size());
     if (owner == 0 && version == 0) return not_found(fmt::format("{} is being made", path));
     if (owner != kHistoryApplicationId) return invalid(fmt::format("{} is no history file", path));
+    if (version > 0 && version < newest)
+      return Error{Errc::Conflict, path + " is of an older form"};
     if (version != newest) {
       return invalid(
           fmt::format("{} has version {} of the history's tables; this program reads version {}",
@@ -129,7 +131,12 @@ Result<std::shared_ptr<DayFile>> DayFiles::open(Day day) {
   const auto inode = inode_of(path);
   if (auto file = known(day, inode)) return file;
   if (!inode) return not_found(path + " is gone");
-  if (auto fine = check_is_history(path); !fine) return fine.error();
+  if (auto fine = check_is_history(path); !fine) {
+    if (fine.error().code != Errc::Conflict) return fine.error();
+    // A day that an earlier version of this program wrote.
+    auto brought_up = sqlite::open(path, kHistoryApplicationId, history_migrations(), {});
+    if (!brought_up) return brought_up.error();
+  }
   return keep(day, *inode);
 }
 

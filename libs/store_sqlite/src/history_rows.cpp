@@ -13,27 +13,45 @@ namespace {
 
 // A row without a state only numbers the moments of a task that was not given with them; the first
 // sight of the task fills it.
+#define UMBEL_33_VALUES                                                               \
+  "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, " \
+  "?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33"
+
 constexpr const char* kUpsert =
-    "INSERT INTO tasks (first_seen, final, " UMBEL_TASK_COLUMNS
-    ")"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
-    "?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)"
-    " ON CONFLICT (uuid) DO UPDATE SET"
+    "INSERT INTO tasks (first_seen, final, " UMBEL_TASK_COLUMNS ") VALUES (" UMBEL_33_VALUES
+    ") ON CONFLICT (uuid) DO UPDATE SET"
     " first_seen = CASE WHEN state IS NULL THEN excluded.first_seen ELSE first_seen END,"
-    " final = excluded.final, state = excluded.state, "
-    "custom_state = excluded.custom_state, name = excluded.name, "
-    "sent = excluded.sent, received = excluded.received, started = excluded.started, "
-    "succeeded = excluded.succeeded, failed = excluded.failed, "
-    "retried = excluded.retried, revoked = excluded.revoked, "
-    "rejected = excluded.rejected, args = excluded.args, kwargs = excluded.kwargs, "
-    "eta = excluded.eta, expires = excluded.expires, retries = excluded.retries, "
-    "worker = excluded.worker, client = excluded.client, result = excluded.result, "
-    "exception = excluded.exception, traceback = excluded.traceback, "
-    "runtime = excluded.runtime, timestamp = excluded.timestamp, "
-    "queue = excluded.queue, exchange = excluded.exchange, "
-    "routing_key = excluded.routing_key, clock = excluded.clock, "
-    "root_id = excluded.root_id, parent_id = excluded.parent_id, "
-    "starts = excluded.starts";
+    " final = excluded.final, state = excluded.state, custom_state = excluded.custom_state,"
+    " timestamp = excluded.timestamp, starts = excluded.starts, "
+    "name = COALESCE(excluded.name, name), "
+    "sent = COALESCE(excluded.sent, sent), "
+    "received = COALESCE(excluded.received, received), "
+    "started = COALESCE(excluded.started, started), "
+    "succeeded = COALESCE(excluded.succeeded, succeeded), "
+    "failed = COALESCE(excluded.failed, failed), "
+    "retried = COALESCE(excluded.retried, retried), "
+    "revoked = COALESCE(excluded.revoked, revoked), "
+    "rejected = COALESCE(excluded.rejected, rejected), "
+    "args = COALESCE(excluded.args, args), "
+    "kwargs = COALESCE(excluded.kwargs, kwargs), "
+    "eta = COALESCE(excluded.eta, eta), "
+    "expires = COALESCE(excluded.expires, expires), "
+    "retries = COALESCE(excluded.retries, retries), "
+    "worker = COALESCE(excluded.worker, worker), "
+    "client = COALESCE(excluded.client, client), "
+    "result = COALESCE(excluded.result, result), "
+    "exception = COALESCE(excluded.exception, exception), "
+    "traceback = COALESCE(excluded.traceback, traceback), "
+    "runtime = COALESCE(excluded.runtime, runtime), "
+    "queue = COALESCE(excluded.queue, queue), "
+    "exchange = COALESCE(excluded.exchange, exchange), "
+    "routing_key = COALESCE(excluded.routing_key, routing_key), "
+    "clock = COALESCE(excluded.clock, clock), "
+    "root_id = COALESCE(excluded.root_id, root_id), "
+    "parent_id = COALESCE(excluded.parent_id, parent_id)";
+
+constexpr const char* kDefer = "INSERT INTO deferred_tasks (first_seen, final, " UMBEL_TASK_COLUMNS
+                               ", day) VALUES (" UMBEL_33_VALUES ", ?34)";
 
 Task task_from(const Query& row, int column) {
   Task task;
@@ -73,15 +91,26 @@ Task task_from(const Query& row, int column) {
 
 }  // namespace
 
-void upsert_task(Connection& connection, const Task& task, WallTime first_seen) {
-  connection.run(kUpsert, first_seen, is_final(task.state), task.uuid,
+namespace {
+
+// `more`: values for the columns behind those of a task.
+template <class... More>
+void run_with_task(Connection& connection, const char* sql, const Task& task, WallTime first_seen,
+                   const More&... more) {
+  connection.run(sql, first_seen, is_final(task.state), task.uuid,
                  task.state == TaskState::Custom ? std::string_view{"CUSTOM"} : to_text(task.state),
                  task.custom_state, task.name, task.sent, task.received, task.started,
                  task.succeeded, task.failed, task.retried, task.revoked, task.rejected, task.args,
                  task.kwargs, task.eta, task.expires, task.retries, task.worker, task.client,
                  task.result, task.exception, task.traceback, task.runtime, task.timestamp,
                  task.queue, task.exchange, task.routing_key, task.clock, task.root_id,
-                 task.parent_id, task.starts);
+                 task.parent_id, task.starts, more...);
+}
+
+}  // namespace
+
+void upsert_task(Connection& connection, const Task& task, WallTime first_seen) {
+  run_with_task(connection, kUpsert, task, first_seen);
 }
 
 void insert_moment(Connection& connection, const Moment& moment) {
@@ -101,6 +130,59 @@ void store_position(Connection& connection, const HistoryPosition& position) {
       " result_sequence = excluded.result_sequence, push_sequence = excluded.push_sequence,"
       " note = excluded.note",
       position.event_offset, position.result_sequence, position.push_sequence, Blob{position.note});
+  for (const auto& row : position.rows) {
+    connection.run(
+        "INSERT INTO kept (kind, at, data) VALUES (?, ?, ?)"
+        " ON CONFLICT (kind, at) DO UPDATE SET data = excluded.data",
+        row.kind, row.at, Blob{row.data});
+  }
+}
+
+void defer_task(Connection& connection, Day day, const Task& task, WallTime first_seen) {
+  run_with_task(connection, kDefer, task, first_seen, day.time_since_epoch().count());
+}
+
+void defer_moment(Connection& connection, Day day, const Moment& moment) {
+  connection.run(
+      "INSERT INTO deferred_moments (day, task, at, type, worker, detail)"
+      " VALUES (?, ?, ?, ?, ?, ?)",
+      day.time_since_epoch().count(), moment.task, moment.at, moment.type, moment.worker,
+      moment.detail);
+}
+
+Deferred deferred(Connection& connection) {
+  const auto day_at = [](const Query& row) {
+    return Day{std::chrono::days{static_cast<int>(row.integer(0))}};
+  };
+  Deferred found;
+  auto task = connection.query("SELECT day, first_seen, " UMBEL_TASK_COLUMNS
+                               " FROM deferred_tasks ORDER BY n");
+  while (task.next()) {
+    found.tasks[day_at(task)].push_back({{.first_seen = task.time(1), .n = 0}, task_from(task, 2)});
+  }
+  auto moment = connection.query(
+      "SELECT day, task, at, type, worker, detail FROM deferred_moments ORDER BY n");
+  while (moment.next()) {
+    found.moments[day_at(moment)].push_back({.task = TaskId{moment.text(1)},
+                                             .at = moment.time(2),
+                                             .type = moment.text(3),
+                                             .worker = moment.text(4),
+                                             .detail = moment.text(5)});
+  }
+  return found;
+}
+
+void forget_deferred(Connection& connection) {
+  connection.run("DELETE FROM deferred_tasks");
+  connection.run("DELETE FROM deferred_moments");
+}
+
+std::vector<KeptRow> kept_rows(Connection& connection, const std::string& kind, std::int64_t from) {
+  std::vector<KeptRow> rows;
+  auto row = connection.query("SELECT at, data FROM kept WHERE kind = ? AND at >= ? ORDER BY at",
+                              kind, from);
+  while (row.next()) rows.push_back({.kind = kind, .at = row.integer(0), .data = row.text(1)});
+  return rows;
 }
 
 bool holds(Connection& connection, const TaskId& id) {
@@ -173,7 +255,8 @@ std::optional<HistoryPosition> stored_position(Connection& connection) {
   return HistoryPosition{.event_offset = row.number(0),
                          .result_sequence = row.number(1),
                          .push_sequence = row.number(2),
-                         .note = row.text(3)};
+                         .note = row.text(3),
+                         .rows = {}};
 }
 
 }  // namespace umbel::store_sqlite

@@ -1,11 +1,13 @@
 // One day's tasks, moments and position as rows. Everything throws SQLite::Exception.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "connections.hpp"
+#include "task_days.hpp"
 #include "umbel/history/history.hpp"
 
 namespace umbel::store_sqlite {
@@ -24,7 +26,17 @@ struct PlacedTask {
 // Inside a write transaction.
 void upsert_task(Connection& connection, const Task& task, WallTime first_seen);
 void insert_moment(Connection& connection, const Moment& moment);
-void store_position(Connection& connection, const HistoryPosition& position);
+void store_position(Connection& connection, const HistoryPosition& position);  // its rows too
+
+// What belongs into another day's file, kept here until it stands there.
+void defer_task(Connection& connection, Day day, const Task& task, WallTime first_seen);
+void defer_moment(Connection& connection, Day day, const Moment& moment);
+struct Deferred {
+  std::map<Day, std::vector<PlacedTask>> tasks;
+  std::map<Day, std::vector<Moment>> moments;
+};
+[[nodiscard]] Deferred deferred(Connection& connection);
+void forget_deferred(Connection& connection);
 
 [[nodiscard]] bool holds(Connection& connection, const TaskId& id);
 [[nodiscard]] std::optional<Task> find_task(Connection& connection, const TaskId& id);
@@ -35,6 +47,8 @@ void store_position(Connection& connection, const HistoryPosition& position);
                                                    const std::optional<PlaceInDay>& from);
 [[nodiscard]] std::vector<Task> newest_unfinished(Connection& connection, std::size_t limit);
 [[nodiscard]] std::vector<TaskId> unfinished_ids(Connection& connection, std::size_t limit);
+[[nodiscard]] std::vector<KeptRow> kept_rows(Connection& connection, const std::string& kind,
+                                             std::int64_t from);
 [[nodiscard]] std::optional<HistoryPosition> stored_position(Connection& connection);
 
 }  // namespace umbel::store_sqlite

@@ -61,6 +61,63 @@ CREATE TABLE position (
   note BLOB NOT NULL
 );
 )sql",
+    // What the writer keeps by time; and the rows of a batch that belong to older days' files, from
+    // the commit of the batch until they stand there.
+    R"sql(
+CREATE TABLE kept (
+  kind TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (kind, at)
+) WITHOUT ROWID;
+
+CREATE TABLE deferred_tasks (
+  n INTEGER PRIMARY KEY,
+  day INTEGER NOT NULL,
+  uuid TEXT NOT NULL,
+  first_seen INTEGER NOT NULL,
+  final INTEGER,
+  state TEXT,
+  custom_state TEXT,
+  name TEXT,
+  sent INTEGER,
+  received INTEGER,
+  started INTEGER,
+  succeeded INTEGER,
+  failed INTEGER,
+  retried INTEGER,
+  revoked INTEGER,
+  rejected INTEGER,
+  args TEXT,
+  kwargs TEXT,
+  eta TEXT,
+  expires TEXT,
+  retries INTEGER,
+  worker TEXT,
+  client TEXT,
+  result TEXT,
+  exception TEXT,
+  traceback TEXT,
+  runtime REAL,
+  timestamp INTEGER,
+  queue TEXT,
+  exchange TEXT,
+  routing_key TEXT,
+  clock INTEGER,
+  root_id TEXT,
+  parent_id TEXT,
+  starts INTEGER
+);
+CREATE TABLE deferred_moments (
+  n INTEGER PRIMARY KEY,
+  day INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  worker TEXT NOT NULL,
+  detail TEXT NOT NULL
+);
+)sql",
 };
 
 }  // namespace

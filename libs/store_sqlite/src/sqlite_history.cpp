@@ -69,11 +69,17 @@ struct Newcomer {
 class SqliteHistory final : public History {
  public:
   SqliteHistory(std::string folder, const Clock& clock, Log log)
-      : lock_{folder + ".lock"}, files_{std::move(folder)}, clock_{clock}, log_{std::move(log)} {}
+      : lock_path_{folder + ".lock"},
+        lock_{lock_path_},
+        files_{std::move(folder)},
+        clock_{clock},
+        log_{std::move(log)} {}
 
   [[nodiscard]] Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                                     const HistoryPosition& position) override;
   [[nodiscard]] Result<HistoryPosition> position() override;
+  [[nodiscard]] Result<std::vector<KeptRow>> kept(const std::string& kind,
+                                                  std::int64_t from) override;
   [[nodiscard]] Result<Task> find(const TaskId& id) override;
   [[nodiscard]] Result<std::vector<Moment>> timeline(const TaskId& id) override;
   [[nodiscard]] Result<HistoryPage> latest(std::size_t limit,
@@ -92,14 +98,22 @@ class SqliteHistory final : public History {
   Result<std::map<Day, DayBatch>> sort_by_day(std::span<const Task> tasks,
                                               std::span<const Moment> moments,
                                               const std::vector<Day>& all);
-  Result<void> write_day(Day day, const DayBatch& batch, const HistoryPosition* position);
+  Result<void> write_day(Day day, const DayBatch& batch);
+  Result<void> commit(Day newest, const std::map<Day, DayBatch>& batches,
+                      const HistoryPosition& position);
+  // Brings what a batch deferred into the files where it belongs. Under `writing_`, as the writer.
+  Result<void> settle();
+  Result<HistoryPosition> stored();
+  Result<void> settle_if_nobody_writes();
 
+  const std::string lock_path_;
   WriterLock lock_;  // under writing_
   DayFiles files_;
   const Clock& clock_;
   Log log_;
   std::mutex writing_;  // append and forget
   bool recalled_ = false;
+  bool settled_ = false;
   TaskDays task_days_{kRememberedTasks};
   std::mutex told_mutex_;
   std::set<Day> told_;  // bad days that were logged
@@ -122,7 +136,7 @@ Result<void> SqliteHistory::look_through(const std::vector<Day>& all, const Look
     if (enough || !files_.exists(day)) continue;
     const auto code = enough.error().code;
     if (code == Errc::NotFound) continue;
-    if (code != Errc::Invalid) return enough.error();
+    if (code != Errc::Invalid && code != Errc::Corrupt) return enough.error();
     const std::scoped_lock lock{told_mutex_};
     if (told_.insert(day).second) {
       log_.error("a day of the history cannot be read",
@@ -201,8 +215,7 @@ Result<std::map<Day, DayBatch>> SqliteHistory::sort_by_day(std::span<const Task>
   return batches;
 }
 
-Result<void> SqliteHistory::write_day(Day day, const DayBatch& batch,
-                                      const HistoryPosition* position) {
+Result<void> SqliteHistory::write_day(Day day, const DayBatch& batch) {
   auto file = files_.open_to_write(day);
   if (!file) return file.error();
   return (*file)->writer->write("write " + (*file)->path,
@@ -211,29 +224,102 @@ Result<void> SqliteHistory::write_day(Day day, const DayBatch& batch,
                                     upsert_task(connection, *entry.task, entry.first_seen);
                                   for (const auto* moment : batch.moments)
                                     insert_moment(connection, *moment);
-                                  if (position != nullptr) store_position(connection, *position);
                                   return {};
                                 });
+}
+
+Result<void> SqliteHistory::commit(Day newest, const std::map<Day, DayBatch>& batches,
+                                   const HistoryPosition& position) {
+  auto file = files_.open_to_write(newest);
+  if (!file) return file.error();
+  return (*file)->writer->write("write " + (*file)->path,
+                                [&](Connection& connection) -> Result<void> {
+                                  for (const auto& [day, batch] : batches) {
+                                    for (const auto& entry : batch.tasks) {
+                                      if (day == newest) {
+                                        upsert_task(connection, *entry.task, entry.first_seen);
+                                      } else {
+                                        defer_task(connection, day, *entry.task, entry.first_seen);
+                                      }
+                                    }
+                                    for (const auto* moment : batch.moments) {
+                                      if (day == newest) {
+                                        insert_moment(connection, *moment);
+                                      } else {
+                                        defer_moment(connection, day, *moment);
+                                      }
+                                    }
+                                  }
+                                  store_position(connection, position);
+                                  return {};
+                                });
+}
+
+Result<void> SqliteHistory::settle() {
+  if (settled_) return {};
+  auto all = files_.list();
+  if (!all) return all.error();
+  // The writer makes no newer file before the newest one is settled.
+  Deferred waiting;
+  std::optional<Day> where;
+  auto looked = look_through(*all, [&](Connection& connection, Day day) {
+    waiting = deferred(connection);
+    where = day;
+    return true;
+  });
+  if (!looked) return looked;
+  std::map<Day, DayBatch> batches;
+  for (const auto& [day, tasks] : waiting.tasks) {
+    for (const auto& each : tasks)
+      batches[day].tasks.push_back({&each.task, each.place.first_seen});
+  }
+  for (const auto& [day, moments] : waiting.moments) {
+    for (const auto& each : moments) batches[day].moments.push_back(&each);
+  }
+  for (const auto& [day, batch] : batches) {
+    if (auto written = write_day(day, batch); !written) return written;
+  }
+  if (!batches.empty()) {
+    auto file = files_.open_to_write(*where);
+    if (!file) return file.error();
+    auto cleared = (*file)->writer->write("write " + (*file)->path,
+                                          [](Connection& connection) -> Result<void> {
+                                            forget_deferred(connection);
+                                            return {};
+                                          });
+    if (!cleared) return cleared;
+  }
+  settled_ = true;
+  return {};
+}
+
+Result<void> SqliteHistory::settle_if_nobody_writes() {
+  const std::scoped_lock lock{writing_};
+  if (settled_) return {};
+  WriterLock ours{lock_path_};
+  if (!ours.hold()) return {};  // whoever writes settles it
+  auto settled = settle();
+  settled_ = false;  // another writer may come before we do
+  return settled;
 }
 
 Result<void> SqliteHistory::append(std::span<const Task> tasks, std::span<const Moment> moments,
                                    const HistoryPosition& position) {
   const std::scoped_lock lock{writing_};
   if (auto held = lock_.hold(); !held) return held;
+  if (auto settled = settle(); !settled) return settled;
   auto all = files_.list();
   if (!all) return all.error();
   if (auto recalled = recall_unfinished(*all); !recalled) return recalled;
   auto batches = sort_by_day(tasks, moments, *all);
   if (!batches) return batches.error();
 
-  // The position goes into the newest file, and so last.
+  // Everything is committed in the newest file, together with the position; what belongs into older
+  // files is brought there afterwards, and again after a kill.
   if (!all->empty()) (void)(*batches)[all->front()];
   if (batches->empty()) (void)(*batches)[floor<days>(clock_.wall())];
   const auto newest = batches->rbegin()->first;
-  for (const auto& [day, batch] : *batches) {
-    auto written = write_day(day, batch, day == newest ? &position : nullptr);
-    if (!written) return written;
-  }
+  if (auto written = commit(newest, *batches, position); !written) return written;
   for (const auto& [day, batch] : *batches) {
     for (const auto& entry : batch.tasks) {
       if (is_final(entry.task->state)) {
@@ -242,11 +328,43 @@ Result<void> SqliteHistory::append(std::span<const Task> tasks, std::span<const 
         task_days_.remember(entry.task->uuid, day);
       }
     }
+    if (day != newest && (!batch.tasks.empty() || !batch.moments.empty())) settled_ = false;
+  }
+  if (auto settled = settle(); !settled) {
+    return Error{
+        Errc::OutcomeUnknown,
+        "the history's batch is kept, but not yet in its days' files: " + settled.error().what};
   }
   return {};
 }
 
+Result<std::vector<KeptRow>> SqliteHistory::kept(const std::string& kind, std::int64_t from) {
+  auto all = files_.list();
+  if (!all) return all.error();
+  // A day's rows may be written in the day after, and hardly earlier: a clock may be off.
+  const Day first = floor<days>(std::chrono::sys_seconds{std::chrono::seconds{from}}) - days{1};
+  std::erase_if(*all, [first](Day day) { return day < first; });
+  std::map<std::int64_t, KeptRow> rows;
+  auto looked = look_through(*all, [&](Connection& connection, Day) {
+    for (auto& row : kept_rows(connection, kind, from)) {
+      const auto at = row.at;
+      rows.try_emplace(at, std::move(row));  // newest file first
+    }
+    return false;
+  });
+  if (!looked) return looked.error();
+  std::vector<KeptRow> oldest_first;
+  oldest_first.reserve(rows.size());
+  for (auto& [at, row] : rows) oldest_first.push_back(std::move(row));
+  return oldest_first;
+}
+
 Result<HistoryPosition> SqliteHistory::position() {
+  if (auto settled = settle_if_nobody_writes(); !settled) return settled.error();
+  return stored();
+}
+
+Result<HistoryPosition> SqliteHistory::stored() {
   auto all = files_.list();
   if (!all) return all.error();
   HistoryPosition position;
@@ -335,16 +453,17 @@ Result<std::vector<Task>> SqliteHistory::unfinished(std::size_t limit) {
 Result<std::size_t> SqliteHistory::forget(WallTime before) {
   const std::scoped_lock lock{writing_};
   if (auto held = lock_.hold(); !held) return held.error();
+  if (auto settled = settle(); !settled) return settled.error();
   const auto first_kept = floor<days>(before);
   auto all = files_.list();
   if (!all) return all.error();
   if (all->empty()) return files_.remove_before(first_kept);  // leftovers
   if (all->front() < first_kept) {
     // The position must outlive the last day that has one.
-    auto kept = position();
-    if (!kept) return kept.error();
+    auto last = stored();
+    if (!last) return last.error();
     const auto today = std::max(first_kept, floor<days>(clock_.wall()));
-    if (auto moved = write_day(today, {}, &*kept); !moved) return moved.error();
+    if (auto moved = commit(today, {}, *last); !moved) return moved.error();
   }
   return files_.remove_before(first_kept);
 }

@@ -18,7 +18,17 @@
 
 namespace umbel {
 
-// How far the writer has read its sources.
+// Something of the writer's own that belongs to a time: a minute of its chart, a span it did not
+// see. One row for each (kind, at); written again, the newer one counts.
+struct KeptRow {
+  std::string kind;
+  std::int64_t at = 0;  // Unix time, seconds
+  std::string data;     // any bytes
+
+  friend bool operator==(const KeptRow&, const KeptRow&) = default;
+};
+
+// How far the writer has read its sources, and what it made of them beside the tasks.
 struct HistoryPosition {
   std::uint64_t event_offset = 0;     // of the broker's event stream
   std::uint64_t result_sequence = 0;  // of ResultStore::finished_since
@@ -26,6 +36,9 @@ struct HistoryPosition {
   std::uint64_t push_sequence = 0;
   // The writer's own words, kept with the position and committed with it (its counters); any bytes.
   std::string note;
+  // Rows that are new or changed, committed with the position too. `position()` answers none:
+  // `kept()` does.
+  std::vector<KeptRow> rows;
 
   friend bool operator==(const HistoryPosition&, const HistoryPosition&) = default;
 };
@@ -52,13 +65,17 @@ class History {
  public:
   virtual ~History() = default;
 
-  // Stores the tasks as they stand now, appends the moments, moves the position: all or nothing as
-  // far as a later reader can tell. Whoever appends first is the writer until it is gone;
-  // Unavailable for everybody else, who may try again.
+  // Stores the tasks as they stand now, appends the moments, moves the position: all or nothing,
+  // over a kill too. What a task does not carry (an empty optional) stays as it was stored, so that
+  // a writer may let go of a task's texts once they are kept. Whoever appends first is the writer
+  // until it is gone; Unavailable for everybody else, who may try again.
   [[nodiscard]] virtual Result<void> append(std::span<const Task> tasks,
                                             std::span<const Moment> moments,
                                             const HistoryPosition& position) = 0;
   [[nodiscard]] virtual Result<HistoryPosition> position() = 0;
+  // The rows of this kind from `from` on (Unix time, seconds), oldest first.
+  [[nodiscard]] virtual Result<std::vector<KeptRow>> kept(const std::string& kind,
+                                                          std::int64_t from) = 0;
 
   [[nodiscard]] virtual Result<Task> find(const TaskId& id) = 0;  // NotFound
   [[nodiscard]] virtual Result<std::vector<Moment>> timeline(

@@ -1,9 +1,9 @@
 // The embedded history: one SQLite file per UTC day in a folder, written by one process. Forgetting
 // a day is deleting its file.
 //
-// A task lies in the file of the day on which it was first seen. A batch that spans days writes the
-// older files first and the position with the newest: cut off in between, it is written again,
-// which changes nothing.
+// A task lies in the file of the day on which it was first seen. A batch that spans days
+// is committed whole in the newest file, with the position; the rows of older days wait there until
+// they are brought to their files, by the next writer if this one was killed.
 #pragma once
 
 #include <memory>

@@ -22,6 +22,10 @@ class FaultyHistory final : public History {
   [[nodiscard]] Result<HistoryPosition> position() override {
     return plan_.run("history.position", [&] { return real_.position(); });
   }
+  [[nodiscard]] Result<std::vector<KeptRow>> kept(const std::string& kind,
+                                                  std::int64_t from) override {
+    return plan_.run("history.kept", [&] { return real_.kept(kind, from); });
+  }
   [[nodiscard]] Result<Task> find(const TaskId& id) override {
     return plan_.run("history.find", [&] { return real_.find(id); });
   }
