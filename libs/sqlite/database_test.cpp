@@ -99,7 +99,7 @@ TEST(Database, RefusesAFileThatIsNoDatabase) {
   std::ofstream{path} << std::string(4096, 'x');
   const auto opened = open(path, kId, kFirst, {});
   ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, Errc::Invalid);
+  EXPECT_EQ(opened.error().code, Errc::Corrupt);
   EXPECT_THAT(opened.error().what, HasSubstr("not an SQLite file"));
   EXPECT_THAT(opened.error().what, HasSubstr(path));
 }

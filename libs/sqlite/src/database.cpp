@@ -40,46 +40,6 @@ int wait_for_lock(void* limit_micros, int tries) {
   return 1;
 }
 
-const char* explain(int code) {
-  switch (code) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL:
-      return "locked by others for longer than the time-out";
-    case SQLITE_FULL:
-      return "the disk is full";
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-      return "not writable";
-    case SQLITE_CANTOPEN:
-      return "cannot be opened or created";
-    case SQLITE_IOERR:
-      return "reading or writing failed";
-    case SQLITE_NOTADB:
-      return "not an SQLite file";
-    case SQLITE_CORRUPT:
-      return "the file is damaged";
-    default:
-      return nullptr;
-  }
-}
-
-Errc code_for(int code) {
-  switch (code) {
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-    case SQLITE_TOOBIG:
-      return Errc::Invalid;
-    case SQLITE_CONSTRAINT:
-      return Errc::Conflict;
-    case SQLITE_INTERRUPT:
-      return Errc::Cancelled;
-    default:
-      return Errc::Unavailable;
-  }
-}
-
 int number(SQLite::Database& database, const char* query) {
   return database.execAndGet(query).getInt();
 }
@@ -94,12 +54,13 @@ Result<int> checked_version(SQLite::Database& database, const std::string& path,
   if (owner != application_id && !fresh) {
     return invalid(fmt::format(
         "open {}: an SQLite file of another program or for another purpose (application_id {}, "
-        "expected {})",
+        "expected {}); it was left alone: name another path",
         path, owner, application_id));
   }
   if (version < 0 || static_cast<std::size_t>(version) > known) {
     return invalid(fmt::format(
-        "open {}: written by a newer version of Umbel (schema {}, this program knows up to {})",
+        "open {}: written by a newer version of Umbel (schema {}, this program knows up to {}); "
+        "start that version, or name another path",
         path, version, known));
   }
   return version;
@@ -124,8 +85,9 @@ Result<std::unique_ptr<SQLite::Database>> try_open(const std::string& path,
                                                    std::int32_t application_id,
                                                    std::span<const Migration> migrations,
                                                    const OpenOptions& options) {
+  const int create = options.create ? SQLite::OPEN_CREATE : 0;
   auto database = std::make_unique<SQLite::Database>(
-      path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX);
+      path, SQLite::OPEN_READWRITE | create | SQLite::OPEN_NOMUTEX);
   const std::chrono::microseconds limit = options.busy_timeout;
   sqlite3_busy_handler(database->getHandle(), wait_for_lock,
                        std::bit_cast<void*>(static_cast<std::intptr_t>(limit.count())));
@@ -136,6 +98,10 @@ Result<std::unique_ptr<SQLite::Database>> try_open(const std::string& path,
     return checked_version(*database, path, application_id, migrations.size());
   }();
   if (!version) return version.error();
+  // SQLite opens what it may not write as if it were asked to read only.
+  if (sqlite3_db_readonly(database->getHandle(), "main") == 1) {
+    throw SQLite::Exception{"its rights or its file system's do not allow it", SQLITE_READONLY};
+  }
   const auto mode = database->execAndGet("PRAGMA journal_mode = WAL").getString();
   if (mode != "wal") {
     return unavailable(fmt::format(
@@ -158,12 +124,13 @@ Result<std::unique_ptr<SQLite::Database>> open(const std::string& path, std::int
                                                std::span<const Migration> migrations,
                                                const OpenOptions& options) {
   const auto folder = std::filesystem::path{path}.parent_path();
-  if (!folder.empty()) {
+  if (!folder.empty() && options.create) {
     std::error_code failure;
     std::filesystem::create_directories(folder, failure);
     if (failure) {
       return unavailable(
-          fmt::format("open {}: its folder cannot be made: {}", path, failure.message()));
+          fmt::format("open {}: its folder cannot be made: {}; make it, or allow it to be made",
+                      path, failure.message()));
     }
   }
   // Turning to WAL needs the file for itself, and answers "busy" at once, without waiting, to all
@@ -183,16 +150,10 @@ Result<std::unique_ptr<SQLite::Database>> open(const std::string& path, std::int
   }
 }
 
-Error to_error(const SQLite::Exception& failure, const std::string& doing) {
-  const auto code = failure.getErrorCode() & 0xff;
-  const auto* const explanation = explain(code);
-  if (explanation == nullptr) {
-    return {code_for(code), fmt::format("{}: {}", doing, failure.what())};
-  }
-  return {code_for(code), fmt::format("{}: {} ({})", doing, explanation, failure.what())};
-}
-
 WriteTransaction::WriteTransaction(SQLite::Database& database) : database_{database} {
+  if (has_moved(database)) {
+    throw SQLite::Exception{"its path leads elsewhere", SQLITE_READONLY_DBMOVED};
+  }
   database_.exec("BEGIN IMMEDIATE");
 }
 

@@ -22,6 +22,7 @@ enum class Errc {
   TimedOut,
   Cancelled,
   OutcomeUnknown,  // sent, no answer: it may or may not have happened
+  Corrupt,  // what is kept is damaged: neither the input nor a later try helps, somebody must act
 };
 
 struct Error {
