@@ -33,6 +33,15 @@ json::value read(std::string_view text) {
   return value.has_value() ? *value : json::value{};
 }
 
+TEST(Json, knows_what_is_too_deep) {
+  json::value value;
+  for (int i = 0; i < 3; ++i) value = json::array{value};
+  EXPECT_FALSE(deeper_than(value, 3));
+  EXPECT_TRUE(deeper_than(value, 2));
+  EXPECT_TRUE(deeper_than(json::object{{"a", value}}, 3));
+  EXPECT_FALSE(deeper_than(5, 0));
+}
+
 TEST(Json, reads_what_json_has) {
   const json::value value = read(R"( {"a": [1, -2, 1.5, true, false, null, "x"], "b": {}} )");
   EXPECT_EQ(value,

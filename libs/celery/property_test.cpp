@@ -88,24 +88,41 @@ class Generator {
     return out;
   }
 
+  // What an id or a name may be: no control characters.
+  std::string key() {
+    auto out = text();
+    std::erase_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+    return out;
+  }
+  std::string some_key() { return "t" + key(); }
+  json::array signatures() {
+    json::array out;
+    for (std::size_t i = below(4); i > 0; --i) {
+      auto signature = object();
+      signature["task"] = text();
+      out.push_back(std::move(signature));
+    }
+    return out;
+  }
+
   TaskMessage task() {
     TaskMessage task;
-    task.task = some_text();
-    task.id = TaskId{some_text()};
+    task.task = some_key();
+    task.id = TaskId{some_key()};
     task.args = array();
     task.kwargs = object();
-    if (coin()) task.embed["chain"] = array();
-    if (coin()) task.embed["callbacks"] = array();
+    if (coin()) task.embed["chain"] = signatures();
+    if (coin()) task.embed["callbacks"] = signatures();
     task.retries = static_cast<std::int64_t>(below(10));
     task.eta = maybe([&] { return time(); });
     task.expires = maybe([&] { return time(); });
     task.time_limit = maybe([&] { return std::abs(number()) + 1e-9; });
     task.soft_time_limit = maybe([&] { return static_cast<double>(1 + below(1000)); });
-    task.root_id = text();
-    task.parent_id = text();
-    task.group = text();
-    task.origin = text();
-    task.shadow = text();
+    task.root_id = key();
+    task.parent_id = key();
+    task.group = key();
+    task.origin = key();
+    task.shadow = key();
     task.argsrepr = some_text();
     task.kwargsrepr = some_text();
     task.reply_to = text();

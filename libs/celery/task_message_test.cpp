@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <chrono>
 #include <string>
@@ -248,6 +249,17 @@ const std::string& long_id() {
   return headers;
 }
 
+const std::string& long_name() {
+  static const std::string headers = R"({"task": ")" + std::string(1025, 'x') + R"(", "id": "i"})";
+  return headers;
+}
+
+const std::string& long_root() {
+  static const std::string headers =
+      R"({"task": "t", "id": "i", "root_id": ")" + std::string(256, 'x') + R"("})";
+  return headers;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Table, BadTaskMessage,
     ::testing::Values(
@@ -281,8 +293,31 @@ INSTANTIATE_TEST_SUITE_P(
         BadMessage{"expires_word", with_header(R"("expires": "soon")"), "expires is 'soon'"},
         BadMessage{"root_number", with_header(R"("root_id": 1)"), "root_id is the number 1"},
         BadMessage{"ignore_text", with_header(R"("ignore_result": "no")"), "ignore_result"},
-        BadMessage{"compressed", with_header(R"("compression": "application/x-gzip")"),
-                   "compressed with application/x-gzip"},
+        BadMessage{"bz2", with_header(R"("compression": "application/x-bz2")"),
+                   "compressed with application/x-bz2, which is not read (allowed: no compression, "
+                   "or application/x-gzip)"},
+        BadMessage{"compression_number", with_header(R"("compression": 1)"), "with the number 1"},
+        BadMessage{"not_compressed", with_header(R"("compression": "application/x-gzip")"),
+                   "no zlib stream: incorrect header check"},
+        BadMessage{"control_id", minimal(R"({"task": "t", "id": "i\u0000j"})"),
+                   "the task id holds a control character at byte 1"},
+        BadMessage{"surrogate_id", minimal(R"({"task": "t", "id": "\ud800"})"),
+                   "the headers are not JSON"},
+        BadMessage{"control_name", minimal(R"({"task": "t\n", "id": "i"})"),
+                   "the task's name holds a control character"},
+        BadMessage{"long_name", minimal(long_name()), "name has 1025 bytes (at most 1024)"},
+        BadMessage{"long_root", minimal(long_root()), "root_id has 256 bytes (at most 255)"},
+        BadMessage{"callbacks_text", of_body(R"([[], {}, {"callbacks": "x"}])"),
+                   "callbacks is a string (allowed: null, or a list of signatures)"},
+        BadMessage{"callbacks_numbers", of_body(R"([[], {}, {"callbacks": [1]}])"), "callbacks is"},
+        BadMessage{"chain_object", of_body(R"([[], {}, {"chain": {"task": "t"}}])"), "chain is an"},
+        BadMessage{"chord_list", of_body(R"([[], {}, {"chord": []}])"), "chord is a list"},
+        BadMessage{"version_1_errbacks",
+                   minimal("", R"({"task": "t", "id": "i", "errbacks": {"a": 1}})"),
+                   "errbacks is an object"},
+        BadMessage{"deep_body", of_body(std::string(100'000, '[')), "nested deeper than 64"},
+        BadMessage{"retries_huge", with_header(R"("retries": 9223372036854775808)"), "retries is"},
+        BadMessage{"retries_half", with_header(R"("retries": 0.5)"), "retries is the number 0.5"},
         BadMessage{"no_type", of_type(""), "no content type (allowed: application/json)"},
         BadMessage{"pickle", of_type("application/x-python-serialize"), "(pickle) is refused"},
         BadMessage{"yaml", of_type("application/x-yaml"), "'application/x-yaml' is not known"},
@@ -301,6 +336,52 @@ TEST(TaskMessage, does_not_look_at_a_body_that_is_too_large) {
   EXPECT_EQ(fault(message), "the body has 16777217 bytes (at most 16777216)");
 }
 
+std::string deflated(const std::string& text) {
+  std::string out(compressBound(text.size()), '\0');
+  auto size = static_cast<uLongf>(out.size());
+  EXPECT_EQ(compress(reinterpret_cast<Bytef*>(out.data()), &size,
+                     reinterpret_cast<const Bytef*>(text.data()), text.size()),
+            Z_OK);
+  out.resize(size);
+  return out;
+}
+
+TEST(TaskMessage, reads_a_body_that_kombu_compressed) {
+  Message message = with_header(R"("compression": "application/x-gzip")");
+  const auto whole = deflated(R"([[1, "two"], {}, {}])");
+  message.body = whole;
+  const TaskMessage task = read(message);
+  EXPECT_EQ(task.args, (json::array{1, "two"}));
+  EXPECT_EQ(encode_task(task).headers.find("compression"), std::string::npos);
+
+  message.body = whole.substr(0, whole.size() - 5);
+  EXPECT_EQ(fault(message), "the compressed body ends in the middle of its zlib stream");
+  message.body = "";
+  EXPECT_EQ(fault(message), "the compressed body ends in the middle of its zlib stream");
+  message.body = whole + "xy";
+  EXPECT_EQ(fault(message), "the compressed body has 2 bytes after the end of its zlib stream");
+  message.body = deflated("nonsense");
+  EXPECT_THAT(fault(message), HasSubstr("the body is not JSON"));
+}
+
+TEST(TaskMessage, inflates_no_more_than_a_body_may_have) {
+  Message message = with_header(R"("compression": "application/x-gzip")");
+  message.body = deflated(std::string(kMaxBody + 1, ' '));
+  EXPECT_LT(message.body.size(), 100'000U);
+  EXPECT_EQ(fault(message), "the compressed body has more than 16777216 bytes when it is inflated");
+}
+
+TEST(TaskMessage, passes_numbers_that_json_does_not_have_to_the_next_attempt) {
+  const TaskMessage task =
+      read(minimal(R"({"task": "t", "id": "i"})", "[[NaN, Infinity, -Infinity], {}, {}]"));
+  EXPECT_THAT(encode_task(task).body, HasSubstr("[[NaN, Infinity, -Infinity], "));
+}
+
+TEST(TaskMessage, keeps_of_a_text_to_show_what_can_be_shown) {
+  const TaskMessage task = read(with_header(R"("argsrepr": ")" + std::string(5000, 'x') + "\""));
+  EXPECT_LE(task.argsrepr.size(), 1024U);
+}
+
 TEST(TaskMessage, finds_the_id_of_what_it_refuses) {
   EXPECT_EQ(id_of(of_body("broken")), TaskId{"i"});
   Message message = minimal("broken");
@@ -312,6 +393,10 @@ TEST(TaskMessage, finds_the_id_of_what_it_refuses) {
   message.headers = long_id();
   message.correlation_id = std::string(256, 'c');
   EXPECT_FALSE(id_of(message));
+  for (const std::string& bad : {std::string{"a\0b", 3}, std::string{"a\xff"}, std::string{"\n"}}) {
+    message.correlation_id = bad;
+    EXPECT_FALSE(id_of(message)) << "would be another's id once it is cut short or cleaned";
+  }
 }
 
 }  // namespace

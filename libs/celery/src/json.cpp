@@ -1,5 +1,6 @@
 #include "umbel/celery/json.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "json_text.hpp"
@@ -10,7 +11,13 @@ namespace {
 
 namespace json = boost::json;
 
-void append(std::string& out, const json::value& value) {
+enum class NotFinite { Null, Token };
+
+void append_not_finite(std::string& out, double value) {
+  out += std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+}
+
+void append(std::string& out, const json::value& value, NotFinite not_finite) {
   switch (value.kind()) {
     case json::kind::null:
       out += "null";
@@ -27,6 +34,8 @@ void append(std::string& out, const json::value& value) {
     case json::kind::double_:
       if (std::isfinite(value.get_double())) {
         append_float(out, value.get_double());
+      } else if (not_finite == NotFinite::Token) {
+        append_not_finite(out, value.get_double());
       } else {
         out += "null";
       }
@@ -39,7 +48,7 @@ void append(std::string& out, const json::value& value) {
       if (value.get_array().empty()) out += '[';
       for (const json::value& element : value.get_array()) {
         out += separator;
-        append(out, element);
+        append(out, element, not_finite);
         separator = ", ";
       }
       out += ']';
@@ -52,7 +61,7 @@ void append(std::string& out, const json::value& value) {
         out += separator;
         append_json_string(out, {member.key().data(), member.key().size()});
         out += ": ";
-        append(out, member.value());
+        append(out, member.value(), not_finite);
         separator = ", ";
       }
       out += '}';
@@ -71,8 +80,26 @@ Result<json::value> parse_json(std::string_view text) {
 
 std::string to_json(const json::value& value) {
   std::string out;
-  append(out, value);
+  append(out, value, NotFinite::Null);
   return out;
+}
+
+std::string to_python_json(const json::value& value) {
+  std::string out;
+  append(out, value, NotFinite::Token);
+  return out;
+}
+
+bool deeper_than(const json::value& value, std::size_t most) {
+  if (!value.is_structured()) return false;
+  if (most == 0) return true;
+  if (const json::array* const array = value.if_array()) {
+    return std::any_of(array->begin(), array->end(),
+                       [most](const json::value& one) { return deeper_than(one, most - 1); });
+  }
+  const json::object& object = value.get_object();
+  return std::any_of(object.begin(), object.end(),
+                     [most](const auto& member) { return deeper_than(member.value(), most - 1); });
 }
 
 json::object exception_document(std::string_view type, std::string_view message,

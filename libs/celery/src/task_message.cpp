@@ -5,10 +5,12 @@
 #include <cmath>
 #include <utility>
 
+#include "compression.hpp"
 #include "field_reader.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/celery/repr.hpp"
+#include "utf8.hpp"
 #include "value_reader.hpp"
 
 namespace umbel::celery {
@@ -16,7 +18,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxId = 255;  // it is also a short string of AMQP
+constexpr std::size_t kMaxId = 255;     // it is also a short string of AMQP
+constexpr std::size_t kMaxName = 1024;  // of a task or of who sent it, in bytes
 constexpr std::string_view kJson = "application/json";
 constexpr std::array<std::string_view, 4> kEmbedKeys{"callbacks", "errbacks", "chain", "chord"};
 
@@ -72,15 +75,43 @@ Result<json::object> parse_headers(const Message& message) {
   return std::move(value->get_object());
 }
 
-// A Python sender may have compressed the body; the name is all that is looked at.
-Result<void> check_compression(const json::object& headers) {
+// The body as it was before a Python sender compressed it; nothing if it did not.
+Result<std::optional<std::string>> plain_body(const json::object& headers,
+                                              const std::string& body) {
+  using Plain = std::optional<std::string>;
   const json::value* const compression = headers.if_contains("compression");
-  if (compression == nullptr || compression->is_null()) return {};
+  if (compression == nullptr || compression->is_null()) return Plain{};
+  if (compression->is_string() && text_of(compression->get_string()) == kZlib) {
+    auto plain = inflated(body, kMaxBody);
+    if (!plain) return plain.error();
+    return Plain{std::move(*plain)};
+  }
   const std::string name = compression->is_string()
                                ? shortened(text_of(compression->get_string()), 100)
                                : described(*compression);
   return invalid("the body is compressed with " + name +
-                 ", which is not read (allowed: no compression)");
+                 ", which is not read (allowed: no compression, or application/x-gzip)");
+}
+
+// Ids and names are keys, of rows, labels and files: nothing that cuts them short or hides in a
+// log.
+Result<void> check_key(std::string_view what, std::string_view text, std::size_t most) {
+  if (text.empty()) return invalid(std::string{what} + " is empty");
+  if (text.size() > most) {
+    return invalid(std::string{what} + " has " + std::to_string(text.size()) + " bytes (at most " +
+                   std::to_string(most) + ")");
+  }
+  const auto control = std::find_if(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+  if (control != text.end()) {
+    return invalid(std::string{what} + " holds a control character at byte " +
+                   std::to_string(control - text.begin()));
+  }
+  if (const auto at = first_invalid_utf8(text)) {
+    return invalid(std::string{what} + " is no UTF-8 at byte " + std::to_string(*at));
+  }
+  return {};
 }
 
 // `[hard, soft]`, each null or seconds; 0 is none, as in Celery.
@@ -114,11 +145,7 @@ Result<void> read_id(const json::object& headers, TaskMessage& task) {
     return invalid("the task id is " + described(*id) + " (allowed: a string)");
   }
   const auto text = text_of(id->get_string());
-  if (text.empty()) return invalid("the task id is empty");
-  if (text.size() > kMaxId) {
-    return invalid("the task id has " + std::to_string(text.size()) + " bytes (at most " +
-                   std::to_string(kMaxId) + ")");
-  }
+  if (auto usable = check_key("the task id", text, kMaxId); !usable) return usable;
   task.id = TaskId{std::string{text}};
   return {};
 }
@@ -129,8 +156,7 @@ Result<void> read_name(const json::object& headers, TaskMessage& task) {
     return invalid("the task's name is " + described(name) + " (allowed: a string)");
   }
   task.task = text_of(name.get_string());
-  if (task.task.empty()) return invalid("the task's name is empty");
-  return {};
+  return check_key("the task's name", task.task, kMaxName);
 }
 
 Result<void> read_instant(const json::object& headers, const char* name,
@@ -150,7 +176,8 @@ Result<void> read_instant(const json::object& headers, const char* name,
   return {};
 }
 
-Result<void> read_text(const json::object& headers, const char* name, std::string& out) {
+Result<void> read_text(const json::object& headers, const char* name, std::size_t most,
+                       std::string& out) {
   const json::value* const value = headers.if_contains(name);
   if (value == nullptr || value->is_null()) return {};
   if (!value->is_string()) {
@@ -158,6 +185,18 @@ Result<void> read_text(const json::object& headers, const char* name, std::strin
                    " (allowed: null, or a string)");
   }
   out = text_of(value->get_string());
+  return out.empty() ? Result<void>{} : check_key(name, out, most);
+}
+
+// What is only shown may be long and hold anything.
+Result<void> read_shown(const json::object& headers, const char* name, std::string& out) {
+  const json::value* const value = headers.if_contains(name);
+  if (value == nullptr || value->is_null()) return {};
+  if (!value->is_string()) {
+    return invalid(std::string{name} + " is " + described(*value) +
+                   " (allowed: null, or a string)");
+  }
+  out = shortened(text_of(value->get_string()), kReprLimit);
   return {};
 }
 
@@ -184,15 +223,17 @@ Result<void> read_ignore_result(const json::object& headers, TaskMessage& task) 
 Result<void> read_headers(const json::object& headers, TaskMessage& task) {
   struct TextHeader {
     const char* name;
+    std::size_t most;
     std::string& out;
   };
-  for (const auto& [name, out] :
-       {TextHeader{"root_id", task.root_id}, TextHeader{"parent_id", task.parent_id},
-        TextHeader{"group", task.group}, TextHeader{"origin", task.origin},
-        TextHeader{"shadow", task.shadow}, TextHeader{"argsrepr", task.argsrepr},
-        TextHeader{"kwargsrepr", task.kwargsrepr}}) {
-    if (auto read = read_text(headers, name, out); !read) return read.error();
+  for (const auto& [name, most, out] :
+       {TextHeader{"root_id", kMaxId, task.root_id},
+        TextHeader{"parent_id", kMaxId, task.parent_id}, TextHeader{"group", kMaxId, task.group},
+        TextHeader{"origin", kMaxName, task.origin}, TextHeader{"shadow", kMaxName, task.shadow}}) {
+    if (auto read = read_text(headers, name, most, out); !read) return read.error();
   }
+  if (auto read = read_shown(headers, "argsrepr", task.argsrepr); !read) return read;
+  if (auto read = read_shown(headers, "kwargsrepr", task.kwargsrepr); !read) return read;
   if (auto read = read_name(headers, task); !read) return read;
   if (auto read = read_id(headers, task); !read) return read;
   if (auto read = read_retries(headers, task); !read) return read;
@@ -226,6 +267,24 @@ Result<void> read_arguments(json::value& args, json::value& kwargs, TaskMessage&
   return {};
 }
 
+bool is_signature(const json::value& value) {
+  const json::object* const object = value.if_object();
+  const json::value* const name = object != nullptr ? object->if_contains("task") : nullptr;
+  return name != nullptr && name->is_string();
+}
+
+// What comes after a task: one signature (chord), or a list of them.
+Result<void> check_continuation(std::string_view key, const json::value& value) {
+  const bool one = key == "chord";
+  const json::array* const list = value.if_array();
+  const bool fits = one ? is_signature(value)
+                        : list != nullptr && std::all_of(list->begin(), list->end(), is_signature);
+  if (fits) return {};
+  return invalid(
+      std::string{key} + " is " + described(value) +
+      (one ? " (allowed: null, or a signature)" : " (allowed: null, or a list of signatures)"));
+}
+
 Result<void> read_embed(json::value& embed, TaskMessage& task) {
   if (embed.is_null()) return {};
   if (!embed.is_object()) {
@@ -233,7 +292,12 @@ Result<void> read_embed(json::value& embed, TaskMessage& task) {
                    " (allowed: an object or null)");
   }
   for (auto& member : embed.get_object()) {
-    if (!member.value().is_null()) task.embed.emplace(member.key(), std::move(member.value()));
+    if (member.value().is_null()) continue;
+    const auto key = text_of(member.key());
+    if (std::find(kEmbedKeys.begin(), kEmbedKeys.end(), key) != kEmbedKeys.end()) {
+      if (auto fits = check_continuation(key, member.value()); !fits) return fits;
+    }
+    task.embed.emplace(member.key(), std::move(member.value()));
   }
   return {};
 }
@@ -347,7 +411,7 @@ json::array body_of(const TaskMessage& task) {
 }
 
 std::optional<TaskId> usable_id(std::string_view text) {
-  if (text.empty() || text.size() > kMaxId) return std::nullopt;
+  if (!check_key("the task id", text, kMaxId)) return std::nullopt;
   return TaskId{std::string{text}};
 }
 
@@ -358,8 +422,9 @@ Result<TaskMessage> decode_task(const Message& message) {
   if (auto size = check_size("body", message.body.size()); !size) return size.error();
   auto headers = parse_headers(message);
   if (!headers) return headers.error();
-  if (auto plain = check_compression(*headers); !plain) return plain.error();
-  auto body = parse_plain_json(message.body);
+  const auto plain = plain_body(*headers, message.body);
+  if (!plain) return plain.error();
+  auto body = parse_plain_json(*plain ? **plain : message.body);
   if (!body) return invalid("the body is " + body.error().what);
 
   TaskMessage task;
@@ -380,7 +445,7 @@ Message encode_task(const TaskMessage& task) {
   message.content_type = kJson;
   message.content_encoding = "utf-8";
   message.headers = to_json(headers_of(task));
-  message.body = to_json(body_of(task));
+  message.body = to_python_json(body_of(task));
   message.correlation_id = task.id.str();
   message.reply_to = task.reply_to;
   message.priority = task.priority;

@@ -20,6 +20,12 @@ inline constexpr std::size_t kMaxDepth = 64;
 // is, a `uuid` gets its dashes. Nested deeper than kMaxDepth: Invalid.
 [[nodiscard]] Result<boost::json::value> parse_json(std::string_view text);
 [[nodiscard]] std::string to_json(const boost::json::value& value);
+// As to_json, but with NaN, Infinity and -Infinity as Python's bare tokens: for a body that only
+// workers read. No browser does.
+[[nodiscard]] std::string to_python_json(const boost::json::value& value);
+
+// Whether arrays and objects stand in one another more than `most` deep. Looks no deeper than that.
+[[nodiscard]] bool deeper_than(const boost::json::value& value, std::size_t most);
 
 // {"exc_type", "exc_message", "exc_module"}, the message as the only argument, none if it is empty:
 // what a Python caller's .get() turns back into an exception.
