@@ -6,12 +6,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "umbel/enqueue/enqueuer.hpp"
+#include "umbel/scheduler/ticker.hpp"
 #include "umbel/store/tick_ledger.hpp"
 
 namespace umbel::testing {
@@ -20,26 +19,38 @@ class MemoryLedger final : public TickLedger {
  public:
   using Key = std::pair<std::string, WallTime>;
 
-  Result<WallTime> first_seen(const std::string& schedule, WallTime now) override {
+  Result<std::vector<ScheduleStanding>> take_up(std::span<const ScheduleInForce> schedules,
+                                                WallTime now) override {
     const std::lock_guard lock{mutex_};
     if (failure_) return *failure_;
-    return first_seen_.try_emplace(schedule, now).first->second;
+    std::vector<ScheduleStanding> standings;
+    for (const auto& schedule : schedules) {
+      auto& [definition, since] =
+          in_force_.try_emplace(schedule.name, schedule.definition, schedule.since).first->second;
+      if (definition != schedule.definition) {
+        definition = schedule.definition;
+        since = schedule.since;
+      }
+      standings.push_back({since, newest(schedule.name, now)});
+    }
+    return standings;
+  }
+  Result<void> lay_down(std::span<const std::string> schedules) override {
+    const std::lock_guard lock{mutex_};
+    if (failure_) return *failure_;
+    for (const auto& schedule : schedules) in_force_.erase(schedule);
+    return {};
   }
   Result<std::optional<TickRecord>> latest(const std::string& schedule) override {
     const std::lock_guard lock{mutex_};
     if (failure_) return *failure_;
-    std::optional<TickRecord> found;
-    for (const auto& [key, record] : rows_) {
-      if (key.first == schedule) found = record;
-    }
-    return found;
+    return newest(schedule, WallTime::max());
   }
-  Result<bool> record_missed(const std::string& schedule, WallTime due, std::uint64_t count,
+  Result<bool> record_missed(const std::string& schedule, const MissedTicks& missed,
                              WallTime now) override {
     const std::lock_guard lock{mutex_};
     if (failure_) return *failure_;
-    const TickRecord record{schedule, due, TickOutcome::Missed, TaskId{}, now, count};
-    return Result<bool>{rows_.try_emplace(Key{schedule, due}, record).second};
+    return Result<bool>{note_missed(schedule, missed, missed.latest, now)};
   }
   Result<std::vector<TickRecord>> recent(std::size_t limit) override {
     const std::lock_guard lock{mutex_};
@@ -49,17 +60,45 @@ class MemoryLedger final : public TickLedger {
     all.resize(std::min(limit, all.size()));
     return all;
   }
+  Result<std::size_t> forget(WallTime before, std::size_t limit) override {
+    const std::lock_guard lock{mutex_};
+    ++attempts_;
+    if (failure_) return *failure_;
+    std::size_t gone = 0;
+    for (auto at = rows_.begin(); at != rows_.end() && gone < limit;) {
+      const auto next = std::next(at);
+      const bool newer = next != rows_.end() && next->first.first == at->first.first &&
+                         next->first.second < before;
+      if (newer) ++gone;
+      at = newer ? rows_.erase(at) : next;
+    }
+    return gone;
+  }
 
   Result<void> accept(const TaskRequest& request, const Tick& tick) {
     const std::lock_guard lock{mutex_};
     ++attempts_;
     if (failure_) return *failure_;
     const TickRecord record{tick.schedule, tick.due, TickOutcome::Enqueued, *request.id, {}, 0};
-    if (!rows_.try_emplace(Key{tick.schedule, tick.due}, record).second) {
-      return Error{Errc::Conflict, "tick taken"};
-    }
+    const bool taken =
+        rows_.contains(Key{tick.schedule, tick.due}) ||
+        (tick.missed && !note_missed(tick.schedule, *tick.missed, tick.due, WallTime{}));
+    if (taken) return Error{Errc::Conflict, "tick taken"};
+    rows_.emplace(Key{tick.schedule, tick.due}, record);
     requests_.push_back(request);
     return {};
+  }
+  // As Enqueuer::submit_ticks would. An `Unavailable` or `OutcomeUnknown` is one of the whole.
+  SubmitTicks submit() {
+    return [this](std::span<const TickedTask> ticks) -> Result<std::vector<Result<void>>> {
+      std::vector<Result<void>> answers;
+      for (const auto& tick : ticks) {
+        answers.push_back(accept(tick.request, tick.tick));
+        const auto& answer = answers.back();
+        if (!answer && answer.error().code != Errc::Conflict) return answer.error();
+      }
+      return answers;
+    };
   }
 
   void fail_with(std::optional<Error> failure) {
@@ -78,11 +117,31 @@ class MemoryLedger final : public TickLedger {
     const std::lock_guard lock{mutex_};
     return attempts_;
   }
+  [[nodiscard]] bool in_force(const std::string& schedule) const {
+    const std::lock_guard lock{mutex_};
+    return in_force_.contains(schedule);
+  }
 
  private:
+  std::optional<TickRecord> newest(const std::string& schedule, WallTime now) const {
+    std::optional<TickRecord> found;
+    for (const auto& [key, record] : rows_) {
+      if (key.first == schedule && key.second <= now) found = record;
+    }
+    return found;
+  }
+  bool note_missed(const std::string& schedule, const MissedTicks& missed, WallTime up_to,
+                   WallTime now) {
+    const auto known = rows_.upper_bound(Key{schedule, missed.after});
+    if (known != rows_.end() && known->first <= Key{schedule, up_to}) return false;
+    const TickRecord record{schedule, missed.latest, TickOutcome::Missed,
+                            TaskId{}, now,           missed.count};
+    return rows_.emplace(Key{schedule, missed.latest}, record).second;
+  }
+
   mutable std::mutex mutex_;
   std::map<Key, TickRecord> rows_;
-  std::map<std::string, WallTime> first_seen_;
+  std::map<std::string, std::pair<std::string, WallTime>> in_force_;
   std::vector<TaskRequest> requests_;
   std::optional<Error> failure_;
   int attempts_ = 0;

@@ -47,10 +47,7 @@ ScheduleEntry hourly(const std::string& name) {
 // One scheduler's part of a program, over a ledger that others may share.
 struct Node {
   explicit Node(MemoryLedger& ledger, const Clock& clock, std::vector<ScheduleEntry> entries)
-      : ticker{[&ledger](const TaskRequest& request, const Tick& tick) {
-                 return ledger.accept(request, tick);
-               },
-               ledger, clock, metrics, Log::none()} {
+      : ticker{ledger.submit(), ledger, clock, metrics, Log::none()} {
     ticker.replace(std::move(entries));
   }
   double ticks(const std::string& schedule, const std::string& outcome) {
@@ -230,17 +227,21 @@ TEST_F(TickerTest, learns_where_it_stands_when_the_store_comes_back) {
   clock.advance(seconds{10});
   ledger.fail_with(std::nullopt);
   node.ticker.pass();
-  EXPECT_TRUE(ledger.rows().empty());  // first seen only now
-  clock.advance(seconds{1});
-  node.ticker.pass();
-  EXPECT_EQ(enqueued(ledger, "a").size(), 1U);
+  // In force since it was first to be: what the store slept through has been missed.
+  EXPECT_THAT(enqueued(ledger, "a"), ElementsAre(kNoon + seconds{10}));
+  EXPECT_EQ(node.ticks("a", "missed"), 9);
 }
 
 TEST_F(TickerTest, gives_up_a_tick_whose_request_is_refused_and_goes_on) {
   metrics::Metrics metrics{"test"};
-  Ticker ticker{[&](const TaskRequest& request, const Tick& tick) -> Result<void> {
-                  if (request.name == "bad") return invalid("no argument 'z'");
-                  return ledger.accept(request, tick);
+  Ticker ticker{[&](std::span<const TickedTask> ticks) {
+                  std::vector<Result<void>> answers;
+                  for (const auto& [request, tick] : ticks) {
+                    answers.push_back(request.name == "bad"
+                                          ? Result<void>{invalid("no argument 'z'")}
+                                          : ledger.accept(request, tick));
+                  }
+                  return Result<std::vector<Result<void>>>{answers};
                 },
                 ledger, clock, metrics, Log::none()};
   auto bad = every("bad", seconds{1});
@@ -314,11 +315,13 @@ TEST_F(TickerTest, goes_on_where_it_was_with_entries_that_a_replacement_keeps) {
   node.ticker.replace({every("new", seconds{1}), every("kept", minutes{1})});
   node.ticker.pass();
   EXPECT_EQ(enqueued(ledger, "kept").size(), 1U);
-  EXPECT_TRUE(enqueued(ledger, "gone").empty());
+  EXPECT_THAT(enqueued(ledger, "gone"), ElementsAre(kNoon + minutes{1})) << "what it still owed";
   EXPECT_TRUE(enqueued(ledger, "new").empty());
   clock.advance(seconds{1});
   node.ticker.pass();
   EXPECT_EQ(enqueued(ledger, "new").size(), 1U);
+  EXPECT_EQ(enqueued(ledger, "gone").size(), 1U) << "it has stopped";
+  EXPECT_FALSE(ledger.in_force("gone"));
 }
 
 TEST_F(TickerTest, does_not_call_missed_what_a_changed_schedule_was_not_there_for) {

@@ -1,23 +1,33 @@
 #include "umbel/scheduler/tick_plan.hpp"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace umbel {
 
-void TickPlan::replace(std::vector<ScheduleEntry> entries) {
+std::vector<std::string> TickPlan::replace(std::vector<ScheduleEntry> entries, WallTime since) {
+  std::unordered_map<std::string_view, std::size_t> before;
+  for (std::size_t i = 0; i < entries_.size(); ++i) before.emplace(entries_[i].name, i);
   std::vector<Progress> progress(entries.size());
+  std::vector<std::string> ended;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const auto same = std::ranges::find_if(entries_, [&](const ScheduleEntry& old) {
-      return old.name == entries[i].name && old.schedule_text == entries[i].schedule_text &&
-             old.enabled && entries[i].enabled;
-    });
-    if (same != entries_.end()) {
-      progress[i] = progress_[static_cast<std::size_t>(same - entries_.begin())];
+    const auto& entry = entries[i];
+    progress[i].since = since;
+    if (!entry.enabled) ended.push_back(entry.name);
+    const auto known = before.find(entry.name);
+    if (known == before.end()) continue;
+    const auto& old = entries_[known->second];
+    if (old.enabled && entry.enabled && old.schedule_text == entry.schedule_text) {
+      progress[i] = progress_[known->second];
     }
+    before.erase(known);
   }
+  for (const auto& [name, index] : before) ended.emplace_back(name);
   entries_ = std::move(entries);
   progress_ = std::move(progress);
+  return ended;
 }
 
 std::vector<std::size_t> TickPlan::unsettled() const {
@@ -29,7 +39,9 @@ std::vector<std::size_t> TickPlan::unsettled() const {
 }
 
 void TickPlan::set(std::size_t entry, WallTime settled) {
-  progress_[entry] = {settled, next_after(entries_[entry].schedule, settled)};
+  auto& progress = progress_[entry];
+  progress.settled = settled;
+  progress.next = next_after(entries_[entry].schedule, settled);
 }
 
 void TickPlan::settle(std::size_t entry, WallTime up_to) {
@@ -40,15 +52,16 @@ void TickPlan::settle(std::size_t entry, WallTime up_to) {
 std::optional<DueTick> TickPlan::due(std::size_t entry, WallTime now) {
   if (!entries_[entry].enabled || !progress_[entry].settled) return std::nullopt;
   if (*progress_[entry].settled > now + kClockTolerance) set(entry, now);
-  const auto& [settled, next] = progress_[entry];
-  if (!next || *next > now) return std::nullopt;
+  const auto& progress = progress_[entry];
+  if (!progress.next || *progress.next > now) return std::nullopt;
   const auto& schedule = entries_[entry].schedule;
-  const auto open = due_between(schedule, *settled, now);
+  const auto settled = *progress.settled;
+  const auto open = due_between(schedule, settled, now);
   if (!open) return std::nullopt;
-  DueTick tick{entry, open->latest, open->missed, {}};
-  if (tick.missed > 0) {
-    const auto before = due_between(schedule, *settled, tick.due - std::chrono::microseconds{1});
-    tick.last_missed = before ? before->latest : tick.due;
+  DueTick tick{entry, open->latest, std::nullopt};
+  if (open->missed > 0) {
+    const auto before = due_between(schedule, settled, tick.due - std::chrono::microseconds{1});
+    if (before) tick.missed = MissedTicks{settled, before->latest, open->missed};
   }
   return tick;
 }

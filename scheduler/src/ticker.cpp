@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <limits>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "umbel/base/text.hpp"
@@ -16,13 +19,18 @@ constexpr const char* kTakenElsewhere = "taken_elsewhere";
 constexpr const char* kMissed = "missed";
 constexpr const char* kFailed = "failed";
 
-// A schedule that was changed is a new one, as far as the time before it was seen is concerned:
-// what it would have fired then is not missed.
-std::string sighting_key(const ScheduleEntry& entry) {
-  return entry.name + " | " + entry.schedule_text;
-}
+constexpr std::size_t kLedgerBatch = 500;  // schedules that are taken up in one transaction
 
-bool settles(const Error& error) { return error.code == Errc::Invalid; }
+TickedTask ticked_task(const ScheduleEntry& entry, const DueTick& tick) {
+  TickedTask ticked;
+  ticked.request.name = entry.task;
+  ticked.request.args = entry.args;
+  ticked.request.kwargs = entry.kwargs;
+  ticked.request.id = tick_task_id(entry.name, tick.due);
+  ticked.request.queue = entry.queue;
+  ticked.tick = Tick{entry.name, tick.due, tick.missed};
+  return ticked;
+}
 
 }  // namespace
 
@@ -30,18 +38,21 @@ TaskId tick_task_id(std::string_view schedule, WallTime due) {
   return TaskId{named_uuid("tick|" + std::string{schedule} + "|" + std::to_string(to_micros(due)))};
 }
 
-SubmitTick submit_through(Enqueuer& enqueuer) {
-  return [&enqueuer](const TaskRequest& request, const Tick& tick) -> Result<void> {
-    Together together;
-    together.tick = tick;
-    const auto accepted = enqueuer.submit({&request, 1}, together);
-    if (!accepted) return accepted.error();
-    return {};
+SubmitTicks submit_through(Enqueuer& enqueuer) {
+  return [&enqueuer](std::span<const TickedTask> ticks) -> Result<std::vector<Result<void>>> {
+    const auto submitted = enqueuer.submit_ticks(ticks);
+    if (!submitted) return submitted.error();
+    std::vector<Result<void>> answers;
+    answers.reserve(submitted->size());
+    for (const auto& each : *submitted) {
+      answers.push_back(each ? Result<void>{} : Result<void>{each.error()});
+    }
+    return answers;
   };
 }
 
-Ticker::Ticker(SubmitTick submit, TickLedger& ledger, const Clock& clock, metrics::Metrics& metrics,
-               Log log)
+Ticker::Ticker(SubmitTicks submit, TickLedger& ledger, const Clock& clock,
+               metrics::Metrics& metrics, Log log)
     : submit_{std::move(submit)},
       ledger_{ledger},
       clock_{clock},
@@ -52,27 +63,26 @@ Ticker::Ticker(SubmitTick submit, TickLedger& ledger, const Clock& clock, metric
              .factor = 2.0,
              .max_delay = std::chrono::seconds{5},
              .jitter = 0.5},
-      random_{std::random_device{}()} {}
+      random_{std::random_device{}()} {
+  for (const auto* direction : {"forward", "backward"}) {
+    metrics_.counter(metrics::kClockSteps, {direction}).Increment(0);
+  }
+}
 
 void Ticker::replace(std::vector<ScheduleEntry> entries) {
   const std::lock_guard lock{mutex_};
   replacement_ = std::move(entries);
 }
 
-void Ticker::take_replacement() {
-  std::optional<std::vector<ScheduleEntry>> entries;
-  {
-    const std::lock_guard lock{mutex_};
-    entries = std::exchange(replacement_, std::nullopt);
-  }
-  if (!entries) return;
+void Ticker::take_replacement(std::vector<ScheduleEntry> entries, WallTime since) {
+  std::unordered_set<std::string_view> stays;
+  for (const auto& entry : entries) stays.insert(entry.name);
   for (const auto& entry : plan_.entries()) {
     metrics_.remove(metrics::kScheduleNextRun, {entry.name});
-    const bool stays = std::ranges::any_of(
-        *entries, [&](const ScheduleEntry& other) { return other.name == entry.name; });
-    if (!stays) metrics_.remove(metrics::kScheduleLastRun, {entry.name});
+    if (!stays.contains(entry.name)) metrics_.remove(metrics::kScheduleLastRun, {entry.name});
   }
-  plan_.replace(std::move(*entries));
+  auto ended = plan_.replace(std::move(entries), since);
+  std::ranges::move(ended, std::back_inserter(ended_));
   std::array<double, 2> by_state{};
   for (std::size_t i = 0; i < plan_.entries().size(); ++i) {
     const auto& entry = plan_.entries()[i];
@@ -87,118 +97,186 @@ void Ticker::take_replacement() {
 }
 
 std::chrono::microseconds Ticker::pass(const std::stop_token& stop) {
-  take_replacement();
+  watch_clock();
   const auto waiting = retry_at_ - clock_.steady();
   if (failures_ > 0 && waiting > Steady::duration::zero()) {
     return std::min<std::chrono::microseconds>(
         std::chrono::ceil<std::chrono::microseconds>(waiting), TickPlan::kLongestSleep);
   }
-  bool asked = false;
-  for (const auto entry : plan_.unsettled()) {
-    if (stop.stop_requested()) return std::chrono::microseconds{0};
-    if (const auto done = learn(entry); !done) return back_off(done.error());
-    asked = true;
-  }
-  for (const auto& tick : plan_.due(clock_.wall())) {
-    if (stop.stop_requested()) return std::chrono::microseconds{0};
-    if (const auto done = fire(tick); !done) return back_off(done.error());
-    asked = true;
-  }
-  if (asked && failures_ > 0) {
+  const auto did = work(stop);
+  if (!did) return back_off(did.error());
+  if (*did == Did::Something && failures_ > 0) {
     log_.info("store answers again", {{"failed_attempts", failures_}});
     failures_ = 0;
   }
+  if (stop.stop_requested()) return std::chrono::microseconds{0};
   return plan_.sleep_from(clock_.wall());
 }
 
-// Where an entry stands when this process first meets it.
-Result<void> Ticker::learn(std::size_t index) {
-  const auto& entry = plan_.entries()[index];
+// Entries are replaced only after what was due by the old ones has been fired, and the new ones
+// count from that very instant: no tick falls between them, none belongs to both.
+Result<Ticker::Did> Ticker::work(const std::stop_token& stop) {
   const auto now = clock_.wall();
-  const auto first_seen = ledger_.first_seen(sighting_key(entry), now);
-  if (!first_seen) return first_seen.error();
-  const auto latest = ledger_.latest(entry.name);
-  if (!latest) return latest.error();
-  auto from = *first_seen;
-  if (*latest) {
-    from = std::max(from, (*latest)->due);
-    if ((*latest)->outcome == TickOutcome::Enqueued) {
-      metrics_.gauge(metrics::kScheduleLastRun, {entry.name}).Set(to_unix_seconds((*latest)->due));
-    }
+  const auto fired = fire_due(now, stop);
+  if (!fired || stop.stop_requested()) return fired;
+  std::optional<std::vector<ScheduleEntry>> entries;
+  {
+    const std::lock_guard lock{mutex_};
+    entries = std::exchange(replacement_, std::nullopt);
   }
-  // Written by a clock that was ahead: nothing is known of the time up to now.
-  plan_.settle(index, std::min(from, now));
-  show_next(index);
+  if (entries) take_replacement(std::move(*entries), now);
+  const auto known = take_up_new(stop);
+  if (!known || *known == Did::Nothing) return known ? fired : known;
+  const auto rest = fire_due(clock_.wall(), stop);
+  return rest ? Result<Did>{Did::Something} : rest;
+}
+
+// Tells the ledger what is in force no longer, and asks it where new entries stand.
+Result<Ticker::Did> Ticker::take_up_new(const std::stop_token& stop) {
+  auto did = Did::Nothing;
+  while (!ended_.empty() && !stop.stop_requested()) {
+    const auto some = std::min(kLedgerBatch, ended_.size());
+    const std::vector<std::string> names(ended_.end() - static_cast<std::ptrdiff_t>(some),
+                                         ended_.end());
+    if (const auto done = ledger_.lay_down(names); !done) return done.error();
+    ended_.resize(ended_.size() - some);
+    did = Did::Something;
+  }
+  const auto unsettled = plan_.unsettled();
+  for (std::size_t at = 0; at < unsettled.size() && !stop.stop_requested(); at += kLedgerBatch) {
+    const auto some = std::min(kLedgerBatch, unsettled.size() - at);
+    const auto done = settle_by_ledger(std::span{unsettled}.subspan(at, some), clock_.wall());
+    if (!done) return done.error();
+    did = Did::Something;
+  }
+  return did;
+}
+
+Result<void> Ticker::settle_by_ledger(std::span<const std::size_t> entries, WallTime now) {
+  std::vector<ScheduleInForce> schedules;
+  schedules.reserve(entries.size());
+  for (const auto index : entries) {
+    const auto& entry = plan_.entries()[index];
+    schedules.push_back({entry.name, entry.schedule_text, plan_.since(index)});
+  }
+  const auto standings = ledger_.take_up(schedules, now);
+  if (!standings) return standings.error();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& entry = plan_.entries()[entries[i]];
+    const auto& [since, latest] = (*standings)[i];
+    // A `since` in the future was written by a clock that was ahead.
+    auto from = std::min(since, now);
+    if (latest) {
+      from = since > now ? latest->due : std::max(from, latest->due);
+      if (latest->outcome == TickOutcome::Enqueued) show_last(entry, latest->due);
+    }
+    plan_.settle(entries[i], from);
+    show_next(entries[i]);
+  }
   return {};
 }
 
-Result<void> Ticker::fire(DueTick tick) {
+Result<Ticker::Did> Ticker::fire_due(WallTime now, const std::stop_token& stop) {
+  const auto ticks = plan_.due(now);
+  for (std::size_t at = 0; at < ticks.size(); at += kBatch) {
+    if (stop.stop_requested()) break;
+    const auto batch = std::span{ticks}.subspan(at, std::min(kBatch, ticks.size() - at));
+    if (const auto done = fire(batch); !done) return done.error();
+  }
+  return ticks.empty() ? Did::Nothing : Did::Something;
+}
+
+Result<void> Ticker::fire(std::span<const DueTick> ticks) {
+  std::vector<TickedTask> tasks;
+  tasks.reserve(ticks.size());
+  for (const auto& tick : ticks) tasks.push_back(ticked_task(plan_.entries()[tick.entry], tick));
+  const auto answers = submit_(tasks);
+  if (!answers) return answers.error();
+  std::vector<std::size_t> behind;
+  std::vector<std::pair<DueTick, Error>> refused;
+  for (std::size_t i = 0; i < ticks.size(); ++i) {
+    const auto& tick = ticks[i];
+    const auto& entry = plan_.entries()[tick.entry];
+    const auto& answer = (*answers)[i];
+    if (answer) {
+      fired(tick);
+    } else if (answer.error().code == Errc::Conflict && tick.missed) {
+      // Another scheduler worked while this one did not; the ledger knows how far it came.
+      behind.push_back(tick.entry);
+      continue;
+    } else if (answer.error().code == Errc::Conflict) {
+      count(entry, kTakenElsewhere);
+      show_last(entry, tick.due);
+    } else {
+      refused.emplace_back(tick, answer.error());
+      continue;
+    }
+    plan_.settle(tick.entry, tick.due);
+    show_next(tick.entry);
+  }
+  for (const auto& [tick, why] : refused) {
+    if (const auto done = refuse(tick, why); !done) return done;
+    plan_.settle(tick.entry, tick.due);
+    show_next(tick.entry);
+  }
+  return behind.empty() ? Result<void>{} : settle_by_ledger(behind, clock_.wall());
+}
+
+void Ticker::fired(const DueTick& tick) {
   const auto& entry = plan_.entries()[tick.entry];
-  if (tick.missed > 0) {
-    // Another scheduler may have worked while this one did not.
-    const auto latest = ledger_.latest(entry.name);
-    if (!latest) return latest.error();
-    const auto now = clock_.wall();
-    if (*latest) plan_.settle(tick.entry, std::min((*latest)->due, now));
-    const auto still = plan_.due(tick.entry, now);
-    if (!still) {
-      show_next(tick.entry);
-      return {};
-    }
-    tick = *still;
-  }
-  if (tick.missed > 0) {
-    const auto recorded =
-        ledger_.record_missed(entry.name, tick.last_missed, tick.missed, clock_.wall());
-    if (!recorded) return recorded.error();
-    if (*recorded) {
-      count(entry, kMissed, tick.missed);
-      log_.warn("ticks missed", {{"schedule", entry.name},
-                                 {"ticks", tick.missed},
-                                 {"latest", iso8601(tick.last_missed)}});
-    }
-    plan_.settle(tick.entry, tick.last_missed);
-  }
-  TaskRequest request;
-  request.name = entry.task;
-  request.args = entry.args;
-  request.kwargs = entry.kwargs;
-  request.id = tick_task_id(entry.name, tick.due);
-  request.queue = entry.queue;
-  const auto accepted = submit_(request, Tick{entry.name, tick.due});
-  if (accepted) {
-    const std::chrono::duration<double> lag = clock_.wall() - tick.due;
-    metrics_.histogram(metrics::kScheduleLag).Observe(std::max(lag.count(), 0.0));
-    count(entry, kEnqueued);
-    log_.debug("tick enqueued", {{"schedule", entry.name}, {"task_id", request.id->str()}});
-  } else if (accepted.error().code == Errc::Conflict) {
-    count(entry, kTakenElsewhere);
-  } else if (settles(accepted.error())) {
-    if (const auto done = refuse(entry, tick, accepted.error()); !done) return done;
-  } else {
-    return accepted;
-  }
-  if (accepted || accepted.error().code == Errc::Conflict) {
-    metrics_.gauge(metrics::kScheduleLastRun, {entry.name}).Set(to_unix_seconds(tick.due));
-  }
-  plan_.settle(tick.entry, tick.due);
-  show_next(tick.entry);
-  return {};
+  const std::chrono::duration<double> lag = clock_.wall() - tick.due;
+  metrics_.histogram(metrics::kScheduleLag).Observe(std::max(lag.count(), 0.0));
+  count(entry, kEnqueued);
+  show_last(entry, tick.due);
+  log_.debug("tick enqueued", {{"schedule", entry.name}, {"due", iso8601(tick.due)}});
+  if (!tick.missed) return;
+  count(entry, kMissed, tick.missed->count);
+  log_.warn("ticks missed", {{"schedule", entry.name},
+                             {"ticks", tick.missed->count},
+                             {"latest", iso8601(tick.missed->latest)}});
 }
 
 // The request itself is at fault, so trying again is no use. The ledger learns that this tick is
-// over.
-Result<void> Ticker::refuse(const ScheduleEntry& entry, const DueTick& tick, const Error& why) {
-  const auto recorded = ledger_.record_missed(entry.name, tick.due, 1, clock_.wall());
+// over, with those missed before it.
+Result<void> Ticker::refuse(const DueTick& tick, const Error& why) {
+  const auto& entry = plan_.entries()[tick.entry];
+  const auto before = tick.missed ? tick.missed->count : 0;
+  const MissedTicks over{
+      .after = tick.missed ? tick.missed->after : tick.due - std::chrono::microseconds{1},
+      .latest = tick.due,
+      .count = before + 1};
+  const auto recorded = ledger_.record_missed(entry.name, over, clock_.wall());
   if (!recorded) return recorded.error();
   count(entry, *recorded ? kFailed : kTakenElsewhere);
+  if (*recorded) count(entry, kMissed, before);
   log_.error("tick refused", {{"schedule", entry.name}, {"task", entry.task}, {"why", why.what}});
   return {};
+}
+
+// Ticks do not mind (what is passed over counts as missed, what the ledger has is not fired again),
+// but people want to know why.
+void Ticker::watch_clock() {
+  const auto wall = clock_.wall();
+  const auto apart = wall.time_since_epoch() - std::chrono::floor<std::chrono::microseconds>(
+                                                   clock_.steady().time_since_epoch());
+  const auto before = std::exchange(clocks_apart_, apart);
+  if (!before) return;
+  const auto step = apart - *before;
+  if (std::chrono::abs(step) < kClockStep) return;
+  const char* const direction = step.count() > 0 ? "forward" : "backward";
+  metrics_.counter(metrics::kClockSteps, {direction}).Increment();
+  log_.warn(
+      "the wall clock moved",
+      {{"direction", direction}, {"by", spoken(std::chrono::abs(step))}, {"now", iso8601(wall)}});
 }
 
 void Ticker::count(const ScheduleEntry& entry, const char* outcome, std::uint64_t ticks) {
   metrics_.counter(metrics::kScheduleTicks, {entry.name, outcome})
       .Increment(static_cast<double>(ticks));
+}
+
+void Ticker::show_last(const ScheduleEntry& entry, WallTime due) {
+  metrics_.gauge(metrics::kScheduleLastRun, {entry.name}).Set(to_unix_seconds(due));
 }
 
 void Ticker::show_next(std::size_t entry) {

@@ -18,14 +18,42 @@ class TickLedgerConformance : public StoreConformance {
     acceptance.tick = Tick{.schedule = schedule, .due = due};
     return store->outbox().accept(acceptance);
   }
+  ScheduleStanding standing(const std::string& name, const std::string& definition,
+                            WallTime since) {
+    const ScheduleInForce schedule{name, definition, since};
+    return store->ticks().take_up(std::span{&schedule, 1}, since).value().front();
+  }
 };
 
-TEST_P(TickLedgerConformance, AScheduleIsFirstSeenOnce) {
-  const auto first = store->ticks().first_seen("hourly", clock.wall());
-  const auto later = store->ticks().first_seen("hourly", clock.wall() + seconds{60});
+TEST_P(TickLedgerConformance, AScheduleIsInForceSinceItWasTakenUpFirst) {
+  const auto start = clock.wall();
+  EXPECT_EQ(standing("hourly", "every 1h", start).since, start);
+  EXPECT_EQ(standing("hourly", "every 1h", start + seconds{60}).since, start);
+  EXPECT_EQ(standing("hourly", "every 2h", start + seconds{70}).since, start + seconds{70})
+      << "another definition is another schedule";
+  EXPECT_EQ(standing("hourly", "every 1h", start + seconds{80}).since, start + seconds{80})
+      << "also when it is the one before";
 
-  EXPECT_EQ(first.value(), clock.wall());
-  EXPECT_EQ(later.value(), clock.wall());
+  const std::vector<std::string> gone{"hourly", "never there"};
+  ASSERT_TRUE(store->ticks().lay_down(gone).has_value());
+  EXPECT_EQ(standing("hourly", "every 1h", start + seconds{90}).since, start + seconds{90});
+}
+
+TEST_P(TickLedgerConformance, WhereManySchedulesStandComesInTheirOrder) {
+  const auto now = clock.wall();
+  ASSERT_TRUE(take("b", now - seconds{5}, "t1"));
+  ASSERT_TRUE(take("b", now + seconds{5}, "t2"));  // a clock was ahead
+  const std::vector<ScheduleInForce> schedules{{"b", "x", now - seconds{9}}, {"a", "x", now}};
+
+  const auto standings = store->ticks().take_up(schedules, now);
+
+  ASSERT_TRUE(standings.has_value()) << standings.error().what;
+  ASSERT_EQ(standings->size(), 2U);
+  EXPECT_EQ((*standings)[0].since, now - seconds{9});
+  ASSERT_TRUE((*standings)[0].latest.has_value());
+  EXPECT_EQ((*standings)[0].latest->due, now - seconds{5}) << "the future does not count";
+  EXPECT_EQ((*standings)[1].since, now);
+  EXPECT_FALSE((*standings)[1].latest.has_value());
 }
 
 TEST_P(TickLedgerConformance, TheLatestTickIsTheNewestOfAnyOutcome) {
@@ -34,7 +62,9 @@ TEST_P(TickLedgerConformance, TheLatestTickIsTheNewestOfAnyOutcome) {
   ASSERT_TRUE(take("hourly", start + seconds{10}, "t1"));
 
   const auto enqueued = store->ticks().latest("hourly");
-  ASSERT_TRUE(store->ticks().record_missed("hourly", start + seconds{40}, 3, clock.wall()).value());
+  ASSERT_TRUE(store->ticks()
+                  .record_missed("hourly", {start + seconds{10}, start + seconds{40}, 3}, start)
+                  .value());
   const auto missed = store->ticks().latest("hourly");
 
   ASSERT_TRUE(enqueued->has_value());
@@ -52,13 +82,81 @@ TEST_P(TickLedgerConformance, TheLatestTickIsTheNewestOfAnyOutcome) {
 TEST_P(TickLedgerConformance, MissedTicksAreRecordedOnce) {
   const auto due = clock.wall();
   ASSERT_TRUE(take("hourly", due, "t1"));
+  const auto record = [&](WallTime after, WallTime latest, std::uint64_t count) {
+    return store->ticks().record_missed("hourly", {after, latest, count}, clock.wall()).value();
+  };
 
-  EXPECT_FALSE(store->ticks().record_missed("hourly", due, 1, clock.wall()).value())
-      << "it was enqueued";
-  EXPECT_TRUE(store->ticks().record_missed("hourly", due + seconds{1}, 1, clock.wall()).value());
-  EXPECT_FALSE(store->ticks().record_missed("hourly", due + seconds{1}, 1, clock.wall()).value());
-  EXPECT_EQ(take("hourly", due + seconds{1}, "t2").error().code, Errc::Conflict)
+  EXPECT_FALSE(record(due - seconds{1}, due, 1)) << "it was enqueued";
+  EXPECT_TRUE(record(due, due + seconds{3}, 3));
+  EXPECT_FALSE(record(due, due + seconds{3}, 3)) << "twice";
+  EXPECT_FALSE(record(due, due + seconds{4}, 4)) << "three of these have been counted";
+  EXPECT_TRUE(record(due + seconds{3}, due + seconds{4}, 1));
+  EXPECT_EQ(take("hourly", due + seconds{3}, "t2").error().code, Errc::Conflict)
       << "a missed tick is taken too";
+  EXPECT_EQ(store->ticks().recent(10)->size(), 3U);
+}
+
+TEST_P(TickLedgerConformance, ATickTakesTheMissedOnesBeforeItAlongOnlyIfNobodyElseDid) {
+  const auto start = clock.wall();
+  const auto catch_up = [&](WallTime due, std::uint64_t missed, const std::string& task) {
+    auto acceptance = accepting({a_task(task)}, clock.wall());
+    acceptance.tick =
+        Tick{.schedule = "a", .due = due, .missed = MissedTicks{start, due - seconds{1}, missed}};
+    return store->outbox().accept(acceptance);
+  };
+  ASSERT_TRUE(take("a", start, "t0"));
+
+  ASSERT_TRUE(catch_up(start + seconds{5}, 4, "t5").has_value());
+  const auto later = catch_up(start + seconds{6}, 5, "t6");  // counted from the same point
+
+  ASSERT_TRUE(later.has_error());
+  EXPECT_EQ(later.error().code, Errc::Conflict);
+  const auto recent = store->ticks().recent(10).value();
+  ASSERT_EQ(recent.size(), 3U) << "the second one changed nothing";
+  EXPECT_EQ(recent[0].task, TaskId{"t5"});
+  EXPECT_EQ(recent[1].missed, 4U);
+  EXPECT_EQ(recent[1].due, start + seconds{4});
+  EXPECT_EQ(store->results().find(TaskId{"t6"}).error().code, Errc::NotFound);
+}
+
+TEST_P(TickLedgerConformance, TicksAcceptedTogetherAreEachForItself) {
+  const auto due = clock.wall();
+  ASSERT_TRUE(take("b", due, "elsewhere"));
+  std::vector<Acceptance> acceptances;
+  for (const std::string name : {"a", "b", "c"}) {
+    acceptances.push_back(accepting({a_task("task of " + name)}, clock.wall()));
+    acceptances.back().tick = Tick{.schedule = name, .due = due};
+  }
+
+  const auto each = store->outbox().accept_each(acceptances);
+
+  ASSERT_TRUE(each.has_value()) << each.error().what;
+  ASSERT_EQ(each->size(), 3U);
+  EXPECT_TRUE((*each)[0].has_value());
+  EXPECT_EQ((*each)[1].error().code, Errc::Conflict);
+  EXPECT_TRUE((*each)[2].has_value());
+  EXPECT_EQ(store->results().find(TaskId{"task of a"})->state, TaskState::Pending);
+  EXPECT_EQ(store->results().find(TaskId{"task of b"}).error().code, Errc::NotFound);
+  EXPECT_EQ(store->results().find(TaskId{"task of c"})->state, TaskState::Pending);
+  EXPECT_EQ(store->outbox().unpublished(clock.wall() + seconds{1}, 10)->size(), 3U);
+}
+
+TEST_P(TickLedgerConformance, OldTicksAreForgottenButForTheNewestOfEachSchedule) {
+  const auto now = clock.wall();
+  for (int day = 1; day <= 9; ++day) {
+    ASSERT_TRUE(take("daily", now - seconds{86400 * day}, "d" + std::to_string(day)));
+  }
+  ASSERT_TRUE(take("rare", now - seconds{86400 * 100}, "r1"));
+  ASSERT_TRUE(take("rare", now - seconds{86400 * 200}, "r2"));
+  const auto before = now - seconds{86400 * 4};
+
+  EXPECT_EQ(store->ticks().forget(before, 2).value(), 2U) << "no more than asked for";
+  EXPECT_EQ(store->ticks().forget(before, 100).value(), 3U);
+  EXPECT_EQ(store->ticks().forget(before, 100).value(), 0U);
+
+  std::vector<std::string> left;
+  for (const auto& tick : store->ticks().recent(100).value()) left.push_back(tick.task.str());
+  EXPECT_EQ(left, (std::vector<std::string>{"d1", "d2", "d3", "d4", "d5", "r1"}));
 }
 
 TEST_P(TickLedgerConformance, RecentTicksComeNewestFirst) {

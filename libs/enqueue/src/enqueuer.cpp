@@ -141,6 +141,51 @@ Result<std::vector<AcceptedHandle>> Enqueuer::submit(std::span<const TaskRequest
   return handles;
 }
 
+Result<std::vector<Result<AcceptedHandle>>> Enqueuer::submit_ticks(
+    std::span<const TickedTask> ticks) {
+  std::vector<Acceptance> acceptances;
+  std::vector<Result<AcceptedHandle>> answers;
+  std::vector<std::size_t> answer_of;  // for each acceptance
+  Lookup catalogue{store_.catalogue()};
+  const auto now = clock_.wall();
+  answers.reserve(ticks.size());
+  for (const auto& [request, tick] : ticks) {
+    auto task = prepare(request, catalogue, origin_);
+    if (!task && task.error().code != Errc::Invalid) return task.error();
+    if (!task) {
+      answers.emplace_back(task.error());
+      continue;
+    }
+    answer_of.push_back(answers.size());
+    answers.emplace_back(AcceptedHandle{task->id, task->name, task->queue});
+    auto& acceptance = acceptances.emplace_back();
+    acceptance.tick = tick;
+    acceptance.at = now;
+    acceptance.tasks.push_back(std::move(*task));
+  }
+  if (acceptances.empty()) return answers;
+
+  const auto accepted = store_.outbox().accept_each(acceptances);
+  if (!accepted) return accepted.error();
+
+  std::vector<OutboxRow> fresh;
+  for (std::size_t i = 0; i < acceptances.size(); ++i) {
+    const auto& rows = (*accepted)[i];
+    auto& answer = answers[answer_of[i]];
+    if (!rows) {
+      answer = rows.error();
+      continue;
+    }
+    auto& task = acceptances[i].tasks.front();
+    const auto& row = rows->front();
+    answer->fresh = row.has_value();
+    if (!row) continue;
+    fresh.push_back({*row, task.id, task.queue, std::move(task.message), task.not_before});
+  }
+  publish_rows(fresh);
+  return answers;
+}
+
 void Enqueuer::publish_rows(std::span<const OutboxRow> rows) {
   (void)carry(rows);  // logged there; the rows are still in the outbox, and the relay takes them
 }

@@ -9,6 +9,7 @@ const std::vector<const Family*>& all_families() {
       // worker
       &kTasksReceived, &kTasksFinished, &kTaskRunSeconds, &kTaskWaitSeconds, &kTasksActive,
       &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kTasksUndecodable,
+      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck,
       &kEventsSent, &kEventsDropped, &kBrokerErrors, &kStoreErrors,
       // reddit
       &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,
@@ -16,6 +17,7 @@ const std::vector<const Family*>& all_families() {
       &kSubmissionScore, &kSubmissionComments, &kSubmissionAge,
       // scheduler
       &kScheduleLastRun, &kScheduleNextRun, &kScheduleTicks, &kScheduleLag, &kScheduleEntries,
+      &kScheduleReloads, &kScheduleReloaded, &kScheduleFileError, &kTicksForgotten, &kClockSteps,
       // collector
       &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventLag,
       &kEventsLast, &kTasksClosed, &kTasksByState, &kTasksEvicted, &kHistoryRows,

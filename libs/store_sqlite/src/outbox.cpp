@@ -1,5 +1,6 @@
 #include "outbox.hpp"
 
+#include "ticks.hpp"
 #include "umbel/base/text.hpp"
 
 namespace umbel::store_sqlite {
@@ -13,12 +14,18 @@ constexpr const char* kInsertTask =
 constexpr const char* kAdoptTask =
     "UPDATE tasks SET accepted = ?2 WHERE id = ?1 AND accepted IS NULL";
 
+// Changes nothing when it answers false.
 bool take_tick(Connection& connection, const Acceptance& acceptance) {
+  const auto& tick = *acceptance.tick;
+  if (tick.missed &&
+      !insert_missed(connection, tick.schedule, *tick.missed, tick.due, acceptance.at)) {
+    return false;
+  }
   const TaskId task = acceptance.tasks.empty() ? TaskId{} : acceptance.tasks.front().id;
   return connection.run(
              "INSERT INTO ticks (schedule, due, outcome, task, recorded, missed)"
              " VALUES (?, ?, 'enqueued', ?, ?, 0) ON CONFLICT (schedule, due) DO NOTHING",
-             acceptance.tick->schedule, acceptance.tick->due, task, acceptance.at) > 0;
+             tick.schedule, tick.due, task, acceptance.at) > 0;
 }
 
 void note_listing(Connection& connection, const Acceptance& acceptance) {
@@ -36,6 +43,34 @@ void note_listing(Connection& connection, const Acceptance& acceptance) {
   }
 }
 
+// A Conflict changes nothing, so that the transaction around it may go on.
+Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& acceptance) {
+  if (acceptance.tick && !take_tick(connection, acceptance)) {
+    return Error{Errc::Conflict,
+                 fmt::format("the tick of schedule `{}` at {} was taken already",
+                             acceptance.tick->schedule, iso8601(acceptance.tick->due))};
+  }
+  AcceptedRows rows;
+  rows.reserve(acceptance.tasks.size());
+  OutboxId next = 0;
+  if (!acceptance.tasks.empty()) {
+    next = take_numbers(connection, "outbox", acceptance.tasks.size());
+  }
+  for (const auto& task : acceptance.tasks) {
+    const auto fresh =
+        connection.run(kInsertTask, task.id, task.name, task.queue, acceptance.at) > 0;
+    if (!fresh) {
+      connection.run(kAdoptTask, task.id, acceptance.at);
+      rows.emplace_back();
+      continue;
+    }
+    insert_into_outbox(connection, next, task, acceptance.at);
+    rows.emplace_back(next++);
+  }
+  note_listing(connection, acceptance);
+  return rows;
+}
+
 }  // namespace
 
 void insert_into_outbox(Connection& connection, OutboxId id, const AcceptedTask& task,
@@ -50,33 +85,19 @@ void insert_into_outbox(Connection& connection, OutboxId id, const AcceptedTask&
       message.expires, task.not_before, at);
 }
 
-Result<std::vector<std::optional<OutboxId>>> SqliteOutbox::accept(const Acceptance& acceptance) {
-  using Rows = std::vector<std::optional<OutboxId>>;
-  return file_.write("accept tasks", [&](Connection& connection) -> Result<Rows> {
-    if (acceptance.tick && !take_tick(connection, acceptance)) {
-      return Error{Errc::Conflict,
-                   fmt::format("the tick of schedule `{}` at {} was taken already",
-                               acceptance.tick->schedule, iso8601(acceptance.tick->due))};
-    }
-    Rows rows;
-    rows.reserve(acceptance.tasks.size());
-    OutboxId next = 0;
-    if (!acceptance.tasks.empty()) {
-      next = take_numbers(connection, "outbox", acceptance.tasks.size());
-    }
-    for (const auto& task : acceptance.tasks) {
-      const auto fresh =
-          connection.run(kInsertTask, task.id, task.name, task.queue, acceptance.at) > 0;
-      if (!fresh) {
-        connection.run(kAdoptTask, task.id, acceptance.at);
-        rows.emplace_back();
-        continue;
-      }
-      insert_into_outbox(connection, next, task, acceptance.at);
-      rows.emplace_back(next++);
-    }
-    note_listing(connection, acceptance);
-    return rows;
+Result<AcceptedRows> SqliteOutbox::accept(const Acceptance& acceptance) {
+  return file_.write("accept tasks",
+                     [&](Connection& connection) { return accept_in(connection, acceptance); });
+}
+
+Result<std::vector<Result<AcceptedRows>>> SqliteOutbox::accept_each(
+    std::span<const Acceptance> acceptances) {
+  using Each = std::vector<Result<AcceptedRows>>;
+  return file_.write("accept tasks", [&](Connection& connection) -> Result<Each> {
+    Each each;
+    each.reserve(acceptances.size());
+    for (const auto& acceptance : acceptances) each.push_back(accept_in(connection, acceptance));
+    return Result<Each>{std::move(each)};
   });
 }
 

@@ -12,8 +12,9 @@ void insert_into_outbox(Connection& connection, OutboxId id, const AcceptedTask&
 class SqliteOutbox final : public Outbox {
  public:
   explicit SqliteOutbox(StoreFile& file) : file_{file} {}
-  [[nodiscard]] Result<std::vector<std::optional<OutboxId>>> accept(
-      const Acceptance& acceptance) override;
+  [[nodiscard]] Result<AcceptedRows> accept(const Acceptance& acceptance) override;
+  [[nodiscard]] Result<std::vector<Result<AcceptedRows>>> accept_each(
+      std::span<const Acceptance> acceptances) override;
   [[nodiscard]] Result<std::vector<OutboxRow>> unpublished(WallTime before,
                                                            std::size_t limit) override;
   [[nodiscard]] Result<void> clear(std::span<const OutboxId> rows) override;

@@ -132,6 +132,20 @@ CREATE TABLE shared_values (
 ) WITHOUT ROWID;
 CREATE INDEX shared_values_by_expires ON shared_values (expires);
 )sql",
+    // A schedule has one row, with the definition that is in force, instead of one for each that it
+    // ever had (named `NAME | DEFINITION`).
+    R"sql(
+ALTER TABLE schedules RENAME TO sightings_of_schedules;
+CREATE TABLE schedules (
+  name TEXT NOT NULL PRIMARY KEY,
+  definition TEXT NOT NULL,
+  first_seen INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT OR REPLACE INTO schedules (name, definition, first_seen)
+  SELECT substr(name, 1, instr(name, ' | ') - 1), substr(name, instr(name, ' | ') + 3), first_seen
+  FROM sightings_of_schedules WHERE instr(name, ' | ') > 1 ORDER BY first_seen;
+DROP TABLE sightings_of_schedules;
+)sql",
 };
 
 }  // namespace

@@ -14,22 +14,59 @@ TickRecord tick_record(const Query& row) {
   return record;
 }
 
+ScheduleStanding take_up_one(Connection& connection, const ScheduleInForce& schedule,
+                             WallTime now) {
+  connection.run(
+      "INSERT INTO schedules (name, definition, first_seen) VALUES (?1, ?2, ?3)"
+      " ON CONFLICT (name) DO UPDATE SET definition = ?2, first_seen = ?3 WHERE definition <> ?2",
+      schedule.name, schedule.definition, schedule.since);
+  ScheduleStanding standing;
+  auto since = connection.query("SELECT first_seen FROM schedules WHERE name = ?", schedule.name);
+  if (since.next()) standing.since = since.time(0);
+  auto latest = connection.query(
+      "SELECT schedule, due, outcome, task, recorded, missed FROM ticks"
+      " WHERE schedule = ? AND due <= ? ORDER BY due DESC LIMIT 1",
+      schedule.name, now);
+  if (latest.next()) standing.latest = tick_record(latest);
+  return standing;
+}
+
 }  // namespace
 
-Result<WallTime> SqliteTicks::first_seen(const std::string& schedule, WallTime now) {
-  const auto look = [&](Connection& connection) -> Result<std::optional<WallTime>> {
-    auto row = connection.query("SELECT first_seen FROM schedules WHERE name = ?", schedule);
-    if (!row.next()) return std::optional<WallTime>{};
-    return std::optional{row.time(0)};
-  };
-  auto known = file_.read("read a schedule", look);
-  if (!known) return known.error();
-  if (*known) return **known;
-  return file_.write("note a schedule", [&](Connection& connection) -> Result<WallTime> {
-    connection.run(
-        "INSERT INTO schedules (name, first_seen) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-        schedule, now);
-    return look(connection).value().value();  // another scheduler may have been first
+bool insert_missed(Connection& connection, const std::string& schedule, const MissedTicks& missed,
+                   WallTime up_to, WallTime now) {
+  const bool known =
+      connection
+          .query("SELECT 1 FROM ticks WHERE schedule = ? AND due > ? AND due <= ? LIMIT 1",
+                 schedule, missed.after, up_to)
+          .next();
+  if (known) return false;
+  connection.run(
+      "INSERT INTO ticks (schedule, due, outcome, task, recorded, missed)"
+      " VALUES (?, ?, 'missed', '', ?, ?)",
+      schedule, missed.latest, now, missed.count);
+  return true;
+}
+
+Result<std::vector<ScheduleStanding>> SqliteTicks::take_up(
+    std::span<const ScheduleInForce> schedules, WallTime now) {
+  using Standings = std::vector<ScheduleStanding>;
+  return file_.write("take up schedules", [&](Connection& connection) -> Result<Standings> {
+    Standings standings;
+    standings.reserve(schedules.size());
+    for (const auto& schedule : schedules) {
+      standings.push_back(take_up_one(connection, schedule, now));
+    }
+    return standings;
+  });
+}
+
+Result<void> SqliteTicks::lay_down(std::span<const std::string> schedules) {
+  return file_.write("lay down schedules", [&](Connection& connection) -> Result<void> {
+    for (const auto& schedule : schedules) {
+      connection.run("DELETE FROM schedules WHERE name = ?", schedule);
+    }
+    return {};
   });
 }
 
@@ -44,15 +81,10 @@ Result<std::optional<TickRecord>> SqliteTicks::latest(const std::string& schedul
   });
 }
 
-Result<bool> SqliteTicks::record_missed(const std::string& schedule, WallTime due,
-                                        std::uint64_t count, WallTime now) {
+Result<bool> SqliteTicks::record_missed(const std::string& schedule, const MissedTicks& missed,
+                                        WallTime now) {
   return file_.write("note missed ticks", [&](Connection& connection) -> Result<bool> {
-    const bool first =
-        connection.run(
-            "INSERT INTO ticks (schedule, due, outcome, task, recorded, missed)"
-            " VALUES (?, ?, 'missed', '', ?, ?) ON CONFLICT (schedule, due) DO NOTHING",
-            schedule, due, now, count) > 0;
-    return Result<bool>{first};
+    return Result<bool>{insert_missed(connection, schedule, missed, missed.latest, now)};
   });
 }
 
@@ -65,6 +97,19 @@ Result<std::vector<TickRecord>> SqliteTicks::recent(std::size_t limit) {
         limit);
     while (row.next()) records.push_back(tick_record(row));
     return records;
+  });
+}
+
+Result<std::size_t> SqliteTicks::forget(WallTime before, std::size_t limit) {
+  return file_.write("forget ticks", [&](Connection& connection) -> Result<std::size_t> {
+    const auto gone = connection.run(
+        "DELETE FROM ticks WHERE (schedule, due) IN ("
+        " SELECT old.schedule, old.due FROM ticks AS old WHERE old.due < ?1 AND EXISTS ("
+        "  SELECT 1 FROM ticks AS newer WHERE newer.schedule = old.schedule"
+        "  AND newer.due > old.due AND newer.due < ?1)"
+        " ORDER BY old.due LIMIT ?2)",
+        before, limit);
+    return static_cast<std::size_t>(gone);
   });
 }
 

@@ -6,14 +6,22 @@
 
 namespace umbel::store_sqlite {
 
+// Records missed ticks unless the ledger holds anything of the schedule in (missed.after, up_to];
+// false: it does, and nothing was changed. Inside a write transaction.
+[[nodiscard]] bool insert_missed(Connection& connection, const std::string& schedule,
+                                 const MissedTicks& missed, WallTime up_to, WallTime now);
+
 class SqliteTicks final : public TickLedger {
  public:
   explicit SqliteTicks(StoreFile& file) : file_{file} {}
-  [[nodiscard]] Result<WallTime> first_seen(const std::string& schedule, WallTime now) override;
+  [[nodiscard]] Result<std::vector<ScheduleStanding>> take_up(
+      std::span<const ScheduleInForce> schedules, WallTime now) override;
+  [[nodiscard]] Result<void> lay_down(std::span<const std::string> schedules) override;
   [[nodiscard]] Result<std::optional<TickRecord>> latest(const std::string& schedule) override;
-  [[nodiscard]] Result<bool> record_missed(const std::string& schedule, WallTime due,
-                                           std::uint64_t count, WallTime now) override;
+  [[nodiscard]] Result<bool> record_missed(const std::string& schedule, const MissedTicks& missed,
+                                           WallTime now) override;
   [[nodiscard]] Result<std::vector<TickRecord>> recent(std::size_t limit) override;
+  [[nodiscard]] Result<std::size_t> forget(WallTime before, std::size_t limit) override;
 
  private:
   StoreFile& file_;

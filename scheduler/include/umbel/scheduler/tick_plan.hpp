@@ -10,18 +10,19 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "umbel/base/clock.hpp"
 #include "umbel/scheduler/schedule_file.hpp"
+#include "umbel/store/tick.hpp"
 
 namespace umbel {
 
 struct DueTick {
   std::size_t entry = 0;  // index into entries()
   WallTime due{};
-  std::uint64_t missed = 0;  // ticks between what is settled and `due`
-  WallTime last_missed{};    // the latest of them; only with missed > 0
+  std::optional<MissedTicks> missed;  // between what is settled and `due`
 };
 
 // Not thread-safe.
@@ -33,19 +34,22 @@ class TickPlan {
   // A wall clock may jump: nobody sleeps longer than this.
   static constexpr std::chrono::seconds kLongestSleep{1};
 
-  // Disabled entries stay in entries() and are never due. Entries that were there before with the
-  // same schedule keep what is settled.
-  void replace(std::vector<ScheduleEntry> entries);
+  // Puts other entries in force from `since` on (exclusive): what was due up to it is the business
+  // of those before. Entries that were there with the same schedule keep what is settled; disabled
+  // ones stay in entries() and are never due. Answers the names that are in force no longer: those
+  // that are gone, and those that are disabled.
+  std::vector<std::string> replace(std::vector<ScheduleEntry> entries, WallTime since);
   [[nodiscard]] const std::vector<ScheduleEntry>& entries() const { return entries_; }
 
   // Enabled entries of which nothing is settled yet: nothing of theirs is due until settle().
   [[nodiscard]] std::vector<std::size_t> unsettled() const;
+  // Since when an entry is in force here; for those of unsettled().
+  [[nodiscard]] WallTime since(std::size_t entry) const { return progress_[entry].since; }
   // Everything up to and including `up_to` is done with. Never moves back.
   void settle(std::size_t entry, WallTime up_to);
 
   // Enabled and settled entries that have a tick due at `now`, by instant, then in file order.
   [[nodiscard]] std::vector<DueTick> due(WallTime now);
-  [[nodiscard]] std::optional<DueTick> due(std::size_t entry, WallTime now);
 
   // The next tick of an entry after what is settled; nothing if there is none.
   [[nodiscard]] std::optional<WallTime> next(std::size_t entry) const;
@@ -54,10 +58,12 @@ class TickPlan {
 
  private:
   struct Progress {
+    WallTime since{};
     std::optional<WallTime> settled;
     std::optional<WallTime> next;
   };
   void set(std::size_t entry, WallTime settled);
+  [[nodiscard]] std::optional<DueTick> due(std::size_t entry, WallTime now);
 
   std::vector<ScheduleEntry> entries_;
   std::vector<Progress> progress_;  // one for each entry

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -30,18 +31,24 @@ namespace umbel {
 // The id of the task that a tick enqueues.
 [[nodiscard]] TaskId tick_task_id(std::string_view schedule, WallTime due);
 
-// Accepts one task together with its tick: Enqueuer::submit, or a test's own.
-using SubmitTick = std::function<Result<void>(const TaskRequest&, const Tick&)>;
-[[nodiscard]] SubmitTick submit_through(Enqueuer& enqueuer);  // outlives what is returned
+// Accepts ticks, each for itself: Enqueuer::submit_ticks, or a test's own.
+using SubmitTicks = std::function<Result<std::vector<Result<void>>>(std::span<const TickedTask>)>;
+[[nodiscard]] SubmitTicks submit_through(Enqueuer& enqueuer);  // outlives what is returned
 
 // pass() belongs to one thread; replace() may be called from any.
 class Ticker {
  public:
+  // Ticks that are due together are accepted so many at a time: enough that a transaction costs
+  // little for each, few enough that the first does not wait for the last.
+  static constexpr std::size_t kBatch = 100;
+  // The wall clock is said to have moved if it left the steady one by this much.
+  static constexpr std::chrono::seconds kClockStep{1};
+
   // References outlive the Ticker.
-  Ticker(SubmitTick submit, TickLedger& ledger, const Clock& clock, metrics::Metrics& metrics,
+  Ticker(SubmitTicks submit, TickLedger& ledger, const Clock& clock, metrics::Metrics& metrics,
          Log log);
 
-  // The entries in force from the next pass on.
+  // The entries in force as soon as the next pass has fired what the ones before it still owe.
   void replace(std::vector<ScheduleEntry> entries);
 
   // Does what is due now. Answers after how long to come again: at most a second. Ends early when
@@ -49,24 +56,33 @@ class Ticker {
   std::chrono::microseconds pass(const std::stop_token& stop = {});
 
  private:
-  void take_replacement();
-  Result<void> learn(std::size_t entry);
-  Result<void> fire(DueTick tick);
-  Result<void> refuse(const ScheduleEntry& entry, const DueTick& tick, const Error& why);
+  enum class Did { Nothing, Something };
+  Result<Did> work(const std::stop_token& stop);
+  Result<Did> fire_due(WallTime now, const std::stop_token& stop);
+  Result<Did> take_up_new(const std::stop_token& stop);
+  Result<void> fire(std::span<const DueTick> ticks);
+  Result<void> settle_by_ledger(std::span<const std::size_t> entries, WallTime now);
+  Result<void> refuse(const DueTick& tick, const Error& why);
+  void fired(const DueTick& tick);
+  void take_replacement(std::vector<ScheduleEntry> entries, WallTime since);
+  void watch_clock();
   void count(const ScheduleEntry& entry, const char* outcome, std::uint64_t ticks = 1);
+  void show_last(const ScheduleEntry& entry, WallTime due);
   void show_next(std::size_t entry);
   std::chrono::microseconds back_off(const Error& error);
 
-  SubmitTick submit_;
+  SubmitTicks submit_;
   TickLedger& ledger_;
   const Clock& clock_;
   metrics::Metrics& metrics_;
   Log log_;
   TickPlan plan_;
+  std::vector<std::string> ended_;  // in force no longer, and the ledger does not know it yet
   RetryPolicy retry_;
   std::mt19937 random_;
   std::int64_t failures_ = 0;  // in a row; 0: the store answers
   Steady::time_point retry_at_{};
+  std::optional<std::chrono::microseconds> clocks_apart_;
   std::mutex mutex_;
   std::optional<std::vector<ScheduleEntry>> replacement_;  // guarded by mutex_
 };

@@ -40,6 +40,12 @@ struct Together {
   std::optional<Watermark> watermark;
 };
 
+// A tick and the task that it makes.
+struct TickedTask {
+  TaskRequest request;
+  Tick tick;
+};
+
 struct AcceptedHandle {
   TaskId id;
   std::string name;
@@ -60,6 +66,13 @@ class Enqueuer {
   // was accepted. Conflict: the tick was taken before; nothing was accepted.
   [[nodiscard]] Result<std::vector<AcceptedHandle>> submit(std::span<const TaskRequest> requests,
                                                            const Together& together = {});
+
+  // Accepts ticks that are due together, each for itself, in one transaction, then tries to publish
+  // their tasks. For each in the order given: a handle; Invalid as above, with nothing changed; or
+  // Conflict as Outbox::accept has it. An error of the whole: nothing was accepted, save
+  // OutcomeUnknown.
+  [[nodiscard]] Result<std::vector<Result<AcceptedHandle>>> submit_ticks(
+      std::span<const TickedTask> ticks);
 
   // Publishes outbox rows that `finish` of ResultStore wrote (retries); what fails is left to the
   // relay.

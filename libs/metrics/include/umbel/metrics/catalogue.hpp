@@ -78,6 +78,24 @@ inline const Family kTaskDuplicates{"umbel_tasks_duplicate_total",
                                     "task had a newer run or a final result.",
                                     {},
                                     {}};
+inline const Family kTasksSuperseded{
+    "umbel_tasks_superseded_total",
+    Kind::Counter,
+    "Of these, runs: they ended after another worker had been given the task, and changed nothing.",
+    {},
+    {}};
+inline const Family kSlotsStuck{
+    "umbel_worker_slots_stuck",
+    Kind::Gauge,
+    "Slots lost to a task that did not return after its soft time limit.",
+    {},
+    {}};
+inline const Family kTasksStuck{"umbel_tasks_stuck_total",
+                                Kind::Counter,
+                                "Runs given up because the task did not return after its soft time "
+                                "limit.",
+                                {"task"},
+                                {}};
 inline const Family kTasksUndecodable{"umbel_tasks_undecodable_total",
                                       Kind::Counter,
                                       "Messages that were no task messages, dropped.",
@@ -173,6 +191,33 @@ inline const Family kScheduleLag{"umbel_schedule_lag_seconds",
                                  {0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300}};
 inline const Family kScheduleEntries{
     "umbel_schedule_entries", Kind::Gauge, "Entries of the schedule in force.", {"enabled"}, {}};
+inline const Family kScheduleReloads{"umbel_schedule_reloads_total",
+                                     Kind::Counter,
+                                     "Times the schedule's file was read anew: success, failure.",
+                                     {"outcome"},
+                                     {}};
+inline const Family kScheduleReloaded{
+    "umbel_schedule_reload_success_timestamp_seconds",
+    Kind::Gauge,
+    "When the schedule in force was read, or found unchanged on demand, in Unix time.",
+    {},
+    {}};
+inline const Family kScheduleFileError{
+    "umbel_schedule_file_error",
+    Kind::Gauge,
+    "1 while the schedule's file has an error, and an older one is in force.",
+    {},
+    {}};
+inline const Family kTicksForgotten{"umbel_schedule_ticks_forgotten_total",
+                                    Kind::Counter,
+                                    "Ticks that became too old for the ledger.",
+                                    {},
+                                    {}};
+inline const Family kClockSteps{"umbel_clock_steps_total",
+                                Kind::Counter,
+                                "Jumps of the wall clock by a second or more: forward, backward.",
+                                {"direction"},
+                                {}};
 
 // Collector.
 inline const Family kEventsReceived{

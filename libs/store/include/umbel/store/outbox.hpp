@@ -17,6 +17,7 @@
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
 #include "umbel/model/message.hpp"
+#include "umbel/store/tick.hpp"
 
 namespace umbel {
 
@@ -26,11 +27,6 @@ struct AcceptedTask {
   QueueName queue;
   Message message;
   std::optional<WallTime> not_before;
-};
-
-struct Tick {
-  std::string schedule;  // its name in schedule.yaml
-  WallTime due{};        // the instant in UTC; unique together with the schedule
 };
 
 // A submission that a listing showed; what is known of it before it is fetched.
@@ -55,6 +51,10 @@ struct Acceptance {
 
 using OutboxId = std::uint64_t;
 
+// For each task of an acceptance the row of its message in the outbox, or nothing if the id was
+// accepted before.
+using AcceptedRows = std::vector<std::optional<OutboxId>>;
+
 struct OutboxRow {
   OutboxId id = 0;
   TaskId task;
@@ -68,11 +68,15 @@ class Outbox {
  public:
   virtual ~Outbox() = default;
 
-  // One transaction. For each task the row of its message in the outbox, or nothing if the id was
-  // accepted before: then only the rest is done, so accepting twice is harmless. Conflict: the tick
-  // was taken already (by this or another scheduler); nothing was changed.
-  [[nodiscard]] virtual Result<std::vector<std::optional<OutboxId>>> accept(
-      const Acceptance& acceptance) = 0;
+  // One transaction. Of a task whose id was accepted before only the rest is done, so accepting
+  // twice is harmless. Conflict: the tick was taken already (by this or another scheduler), or the
+  // ledger knows more than whoever counted the ticks missed before it; nothing was changed.
+  [[nodiscard]] virtual Result<AcceptedRows> accept(const Acceptance& acceptance) = 0;
+
+  // The same for many that have nothing to do with each other, in one transaction: a Conflict of
+  // one changes nothing about the others. An error of the whole: nothing was changed.
+  [[nodiscard]] virtual Result<std::vector<Result<AcceptedRows>>> accept_each(
+      std::span<const Acceptance> acceptances) = 0;
 
   // Rows written before `before`, oldest first: what whoever accepted them did not manage to
   // publish.

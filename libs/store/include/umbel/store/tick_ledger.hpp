@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "umbel/base/clock.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
+#include "umbel/store/tick.hpp"
 
 namespace umbel {
 
@@ -24,22 +26,43 @@ struct TickRecord {
   std::uint64_t missed = 0;  // for Missed: how many ticks up to and including `due`
 };
 
+// A schedule as a scheduler has it in force. Another definition is another schedule, as far as the
+// time before it is concerned.
+struct ScheduleInForce {
+  std::string name;
+  std::string definition;  // when it fires, in words; compared, never read
+  WallTime since{};        // in force from here on, if this definition is new to the ledger
+};
+
+// Where a schedule stands.
+struct ScheduleStanding {
+  WallTime since{};                  // when this definition came in force; nothing before is missed
+  std::optional<TickRecord> latest;  // the newest tick of any outcome that is not in the future
+};
+
 // Thread-safe.
 class TickLedger {
  public:
   virtual ~TickLedger() = default;
 
-  // When this schedule was first seen by any scheduler; `now` if that is now. Nothing before it
-  // counts as missed.
-  [[nodiscard]] virtual Result<WallTime> first_seen(const std::string& schedule, WallTime now) = 0;
+  // Notes the schedules that nobody had in force with this definition, and answers where each
+  // stands at `now`, in the order given. One transaction.
+  [[nodiscard]] virtual Result<std::vector<ScheduleStanding>> take_up(
+      std::span<const ScheduleInForce> schedules, WallTime now) = 0;
+  // These schedules are in force no longer: who takes one up again starts anew. Their ticks stay.
+  [[nodiscard]] virtual Result<void> lay_down(std::span<const std::string> schedules) = 0;
   // The newest tick of any outcome.
   [[nodiscard]] virtual Result<std::optional<TickRecord>> latest(const std::string& schedule) = 0;
-  // Writes down that `count` ticks up to and including `due` did not happen. Once: true. Already
-  // recorded (also as enqueued): false.
-  [[nodiscard]] virtual Result<bool> record_missed(const std::string& schedule, WallTime due,
-                                                   std::uint64_t count, WallTime now) = 0;
+  // Writes down ticks that did not happen, once: true. False: the ledger holds ticks in
+  // (missed.after, missed.latest], so they were counted by somebody who knew less; nothing was
+  // changed.
+  [[nodiscard]] virtual Result<bool> record_missed(const std::string& schedule,
+                                                   const MissedTicks& missed, WallTime now) = 0;
   // Newest first.
   [[nodiscard]] virtual Result<std::vector<TickRecord>> recent(std::size_t limit) = 0;
+  // Forgets at most `limit` ticks that were due before `before`, oldest first; the newest of those
+  // of each schedule stays for ever, so that a scheduler knows where it stood. Answers how many.
+  [[nodiscard]] virtual Result<std::size_t> forget(WallTime before, std::size_t limit) = 0;
 };
 
 }  // namespace umbel

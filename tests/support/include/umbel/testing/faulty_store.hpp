@@ -15,9 +15,12 @@ class FaultyOutbox final : public Outbox {
  public:
   FaultyOutbox(Outbox& real, FaultPlan& plan) : real_{real}, plan_{plan} {}
 
-  [[nodiscard]] Result<std::vector<std::optional<OutboxId>>> accept(
-      const Acceptance& acceptance) override {
+  [[nodiscard]] Result<AcceptedRows> accept(const Acceptance& acceptance) override {
     return plan_.run("outbox.accept", [&] { return real_.accept(acceptance); });
+  }
+  [[nodiscard]] Result<std::vector<Result<AcceptedRows>>> accept_each(
+      std::span<const Acceptance> acceptances) override {
+    return plan_.run("outbox.accept_each", [&] { return real_.accept_each(acceptances); });
   }
   [[nodiscard]] Result<std::vector<OutboxRow>> unpublished(WallTime before,
                                                            std::size_t limit) override {
@@ -115,19 +118,26 @@ class FaultyTicks final : public TickLedger {
  public:
   FaultyTicks(TickLedger& real, FaultPlan& plan) : real_{real}, plan_{plan} {}
 
-  [[nodiscard]] Result<WallTime> first_seen(const std::string& schedule, WallTime now) override {
-    return plan_.run("ticks.first_seen", [&] { return real_.first_seen(schedule, now); });
+  [[nodiscard]] Result<std::vector<ScheduleStanding>> take_up(
+      std::span<const ScheduleInForce> schedules, WallTime now) override {
+    return plan_.run("ticks.take_up", [&] { return real_.take_up(schedules, now); });
+  }
+  [[nodiscard]] Result<void> lay_down(std::span<const std::string> schedules) override {
+    return plan_.run("ticks.lay_down", [&] { return real_.lay_down(schedules); });
   }
   [[nodiscard]] Result<std::optional<TickRecord>> latest(const std::string& schedule) override {
     return plan_.run("ticks.latest", [&] { return real_.latest(schedule); });
   }
-  [[nodiscard]] Result<bool> record_missed(const std::string& schedule, WallTime due,
-                                           std::uint64_t count, WallTime now) override {
+  [[nodiscard]] Result<bool> record_missed(const std::string& schedule, const MissedTicks& missed,
+                                           WallTime now) override {
     return plan_.run("ticks.record_missed",
-                     [&] { return real_.record_missed(schedule, due, count, now); });
+                     [&] { return real_.record_missed(schedule, missed, now); });
   }
   [[nodiscard]] Result<std::vector<TickRecord>> recent(std::size_t limit) override {
     return plan_.run("ticks.recent", [&] { return real_.recent(limit); });
+  }
+  [[nodiscard]] Result<std::size_t> forget(WallTime before, std::size_t limit) override {
+    return plan_.run("ticks.forget", [&] { return real_.forget(before, limit); });
   }
 
  private:
