@@ -27,6 +27,7 @@ struct Config {
   std::string pool = "threads";
   std::int64_t metrics_port = 9101;
   std::string metrics_address = "127.0.0.1";
+  std::int64_t soft_time_limit = 0, stuck_after = 30, stop_timeout = 8;  // seconds
   bool log_tasks = false, no_events = false;
   std::string touch_dir;
   RedditOptions reddit;
@@ -47,6 +48,21 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                config.metrics_port, {0, 65535});
   settings.add({"metrics-address", "address to serve /metrics on", "ADDRESS", {}},
                config.metrics_address);
+  settings.add({"soft-time-limit",
+                "when tasks without a soft time limit are told to stop and fail; 0: never",
+                "SECONDS",
+                {}},
+               config.soft_time_limit, {0, 1'000'000});
+  settings.add({"stuck-after",
+                "how long after its soft time limit a task that has not returned is given up",
+                "SECONDS",
+                {}},
+               config.stuck_after, {1, 1'000'000});
+  settings.add({"stop-timeout",
+                "when the stop hands back what still runs; it is told to stop after 3/4 of this",
+                "SECONDS",
+                {}},
+               config.stop_timeout, {1, 86'400});
   settings.add({"log-tasks", "a log line for each task received and ended", "", {}},
                config.log_tasks);
   settings.add({"no-events", "send no task events; heartbeats are sent all the same", "", {}},
@@ -93,6 +109,12 @@ WorkerOptions worker_options(const Config& config, std::uint16_t metrics_port) {
   const auto& address = config.metrics_address;
   options.metrics_address =
       (address == "0.0.0.0" ? host_name() : address) + ":" + std::to_string(metrics_port);
+  if (config.soft_time_limit > 0) {
+    options.soft_time_limit = static_cast<double>(config.soft_time_limit);
+  }
+  options.stuck_after = std::chrono::seconds{config.stuck_after};
+  options.stop_hard = std::chrono::seconds{config.stop_timeout};
+  options.stop_soft = options.stop_hard * 3 / 4;
   options.log_tasks = config.log_tasks;
   options.events = !config.no_events;
   return options;

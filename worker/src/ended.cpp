@@ -71,6 +71,13 @@ void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime no
               std::optional<double> runtime) {
   const Job& job = ended.job;
   FinishedRun run;
+  if (ending.retry_in) {
+    run.retry = next_attempt(job, ending, by, now);
+    if (const auto size = run.retry->message.body.size(); size > celery::kMaxBody) {
+      conclude(ended, failed(too_large_to_try_again(size)), by, now, runtime);
+      return;
+    }
+  }
   run.id = job.task.id;
   run.name = job.task.task;
   run.queue = job.queue;
@@ -81,7 +88,6 @@ void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime no
   run.worker = by.worker;
   run.runtime = runtime;
   run.done = now;
-  if (ending.retry_in) run.retry = next_attempt(job, ending, by, now);
   ended.event = event_of(ending, job, now, runtime);
   if (by.log_tasks) ended.line = line_of(ending, job, runtime);
   ended.message = ending.message;

@@ -2,17 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <new>
+
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/celery/repr.hpp"
+#include "umbel/celery/task_message.hpp"
 #include "umbel/worker/task.hpp"
 
 namespace umbel {
 namespace {
 
+constexpr std::size_t kLongestMessage = 65'536;  // bytes of what was thrown that are kept
+constexpr int kMostCauses = 10;
+
 // What a task throws may hold any bytes; what is stored is JSON.
 std::string clean(const std::string& text) {
-  const auto read = celery::parse_json(json_quoted(text));
+  const auto read = celery::parse_json(json_quoted(shortened(text, kLongestMessage)));
   return read ? std::string{read->as_string()} : std::string{};
 }
 
@@ -32,6 +38,25 @@ Raised raised(Raised::Kind kind, std::string type, const std::string& message,
   return {kind, std::move(type), clean(message), std::move(module), std::nullopt};
 }
 
+// what() of a foreign exception is a pointer that nobody vouches for.
+std::string words_of(const std::exception& error) {
+  const char* text = error.what();
+  return text == nullptr ? "" : text;
+}
+
+// What std::throw_with_nested wrapped, from the outside in.
+std::string causes_of(const std::exception& error, int most = kMostCauses) {
+  try {
+    std::rethrow_if_nested(error);
+    return "";
+  } catch (const std::exception& cause) {
+    auto text = "; caused by: " + words_of(cause);
+    return most > 1 ? text + causes_of(cause, most - 1) : text;
+  } catch (...) {
+    return "; caused by something that is no std::exception";
+  }
+}
+
 }  // namespace
 
 Raised raised_by(const std::exception_ptr& thrown) {
@@ -44,11 +69,13 @@ Raised raised_by(const std::exception_ptr& thrown) {
     made.delay = request.delay();
     return made;
   } catch (const FinalTaskError& error) {
-    return raised(Final, clean(error.type()), error.what());
+    return raised(Final, clean(error.type()), words_of(error) + causes_of(error));
   } catch (const TaskError& error) {
-    return raised(Ordinary, clean(error.type()), error.what());
+    return raised(Ordinary, clean(error.type()), words_of(error) + causes_of(error));
+  } catch (const std::bad_alloc& error) {
+    return raised(Ordinary, "MemoryError", words_of(error));
   } catch (const std::exception& error) {
-    return raised(Ordinary, "RuntimeError", error.what());
+    return raised(Ordinary, "RuntimeError", words_of(error) + causes_of(error));
   } catch (...) {
     return raised(Ordinary, "RuntimeError", "the task threw something that is no std::exception");
   }
@@ -56,7 +83,17 @@ Raised raised_by(const std::exception_ptr& thrown) {
 
 Ending succeeded(const boost::json::value& value, bool ignore_result) {
   Ending ending;
+  if (celery::deeper_than(value, celery::kMaxDepth)) {
+    return failed(
+        raised(Raised::Kind::Final, "ValueError",
+               fmt::format("the result is nested deeper than {} levels", celery::kMaxDepth)));
+  }
   if (!ignore_result) ending.result = celery::to_json(value);
+  if (ending.result.size() > celery::kMaxBody) {
+    return failed(raised(Raised::Kind::Final, "ValueError",
+                         fmt::format("the result has {} bytes (at most {})", ending.result.size(),
+                                     celery::kMaxBody)));
+  }
   ending.shown = shortened(celery::repr(value), celery::kReprLimit);
   return ending;
 }
@@ -112,6 +149,28 @@ Raised soft_limit_passed(double seconds) {
   return raised(Raised::Kind::Final, "SoftTimeLimitExceeded",
                 fmt::format("the soft time limit of {:g} s passed", seconds),
                 "billiard.exceptions");
+}
+
+Raised never_returned(double seconds, double grace) {
+  return raised(Raised::Kind::Final, "SoftTimeLimitExceeded",
+                fmt::format("the soft time limit of {:g} s passed, and the task did not return "
+                            "within {:g} s after it",
+                            seconds, grace),
+                "billiard.exceptions");
+}
+
+Raised cannot_continue(const std::string& name) {
+  return raised(Raised::Kind::Final, "NotImplementedError",
+                fmt::format("{} was sent with callbacks, errbacks, a chain or a chord, which this "
+                            "worker would not start; it was not run",
+                            name));
+}
+
+Raised too_large_to_try_again(std::size_t bytes) {
+  return raised(
+      Raised::Kind::Final, "ValueError",
+      fmt::format("it cannot be tried again: its message would have {} bytes (at most {})", bytes,
+                  celery::kMaxBody));
 }
 
 }  // namespace umbel

@@ -41,6 +41,8 @@ struct Ending {
   bool expired = false;                               // with Revoked
 };
 
+// A value that could not be read again (nested deeper than celery::kMaxDepth, larger than
+// celery::kMaxBody) makes it a failure that says so.
 [[nodiscard]] Ending succeeded(const boost::json::value& value, bool ignore_result);
 [[nodiscard]] Ending failed(const Raised& raised);
 [[nodiscard]] Ending revoked_as_expired();
@@ -60,5 +62,8 @@ struct Attempt {
 [[nodiscard]] Raised undecodable(const std::string& reason);
 [[nodiscard]] Raised worker_lost(std::int64_t times);
 [[nodiscard]] Raised soft_limit_passed(double seconds);
+[[nodiscard]] Raised never_returned(double seconds, double grace);
+[[nodiscard]] Raised cannot_continue(const std::string& name);
+[[nodiscard]] Raised too_large_to_try_again(std::size_t bytes);
 
 }  // namespace umbel

@@ -1,5 +1,6 @@
 #include "fetcher.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -36,7 +37,26 @@ void Fetcher::run(const std::stop_token& stop) {
   }
 }
 
+// Lost slots take no messages: what they held room for is left to others.
+bool Fetcher::has_slots() {
+  const auto all = parts_.pool.size();
+  const auto stuck = std::min(parts_.pool.stuck(), all);
+  if (stuck != std::exchange(stuck_, stuck)) {
+    const auto fit = options_.prefetch * (all - stuck) / all;
+    // A lost slot still counts its own message as held.
+    slots_->allow(stuck + (stuck == all ? 0 : std::max<std::size_t>(fit, 1)));
+  }
+  return stuck < all;
+}
+
 void Fetcher::fetch(const std::stop_token& stop) {
+  parts_.returns.again();
+  if (!has_slots()) {
+    give_back(parts_.pool.take_waiting());
+    give_back(parts_.intake.take_held());
+    (void)pause_for(stop, kLongestWait);
+    return;
+  }
   const auto wait = parts_.intake.start_due(kLongestWait);
   const auto room = slots_->wait_for_room(stop, wait);
   if (room == 0 || stop.stop_requested()) return;
@@ -49,22 +69,26 @@ void Fetcher::fetch(const std::stop_token& stop) {
   if (!delivered->empty()) parts_.intake.deliver(std::move(*delivered), consumer_, slots_, stop);
 }
 
+// Jobs that have not started, and the copies that waited for them.
+void Fetcher::give_back(std::vector<Job> jobs) {
+  if (jobs.empty()) return;
+  std::vector<Job> copies;
+  for (const auto& job : jobs) {
+    auto waited = parts_.in_flight.leave(job.task.id);
+    std::move(waited.begin(), waited.end(), std::back_inserter(copies));
+  }
+  std::move(copies.begin(), copies.end(), std::back_inserter(jobs));
+  parts_.returns.give(std::move(jobs));
+}
+
 void Fetcher::failed(const char* call, const Error& error, const std::stop_token& stop) {
   parts_.instruments.broker_failed(call);
   const auto wait = outage_.failed(error);
   if (consumer_ && outage_.lasted() > reconnect_after_) {
     // What runs keeps the old consumer, to acknowledge with it if it can; what has not started will
     // come again.
-    auto back = parts_.pool.take_waiting(consumer_.get());
-    auto held = parts_.intake.take_held(consumer_.get());
-    std::move(held.begin(), held.end(), std::back_inserter(back));
-    std::vector<Job> copies;
-    for (const auto& job : back) {
-      auto waited = parts_.in_flight.leave(job.task.id);
-      std::move(waited.begin(), waited.end(), std::back_inserter(copies));
-    }
-    std::move(copies.begin(), copies.end(), std::back_inserter(back));
-    hand_back(std::move(back), parts_.instruments, log_);
+    give_back(parts_.pool.take_waiting(consumer_.get()));
+    give_back(parts_.intake.take_held(consumer_.get()));
     consumer_.reset();
   }
   (void)pause_for(stop, wait);

@@ -20,6 +20,7 @@ class Fetcher {
     Intake& intake;
     Pool& pool;
     InFlight& in_flight;
+    Returns& returns;
     Instruments& instruments;
     const Clock& clock;
   };
@@ -36,6 +37,8 @@ class Fetcher {
   void run(const std::stop_token& stop);
   void fetch(const std::stop_token& stop);
   void reconnect(const std::stop_token& stop);
+  [[nodiscard]] bool has_slots();
+  void give_back(std::vector<Job> jobs);
   void failed(const char* call, const Error& error, const std::stop_token& stop);
 
   Parts parts_;
@@ -44,6 +47,7 @@ class Fetcher {
   Log log_;
   Outage outage_;
   std::shared_ptr<Slots> slots_;
+  std::size_t stuck_ = 0;               // slots of the pool, when last seen
   std::shared_ptr<Consumer> consumer_;  // of the thread alone
   std::jthread thread_;
 };

@@ -129,22 +129,37 @@ bool Finisher::store(std::vector<Ended>& batch, const std::stop_token& stop,
     if (ended.finished) runs.push_back(*ended.finished);
   }
   if (runs.empty()) return true;
-  bool unknown = false;
+  bool tried_before = false;
   for (;;) {
     auto stored = finish_all(runs);
     if (stored) {
       store_outage_.over();
       outcomes = std::move(*stored);
-      // The first try may have been the one that stored it: then the second is refused, and it is
+      // An earlier try may have been the one that stored it: then this one is refused, and it is
       // ours all the same.
-      if (unknown) {
-        for (auto& outcome : outcomes) outcome.stored = true;
+      for (std::size_t i = 0; tried_before && i < runs.size(); ++i) {
+        if (!outcomes[i].stored) outcomes[i].stored = is_ours(runs[i], stop);
       }
       return true;
     }
     parts_.instruments.store_failed("finish");
-    unknown = unknown || stored.error().code == Errc::OutcomeUnknown;
+    tried_before = true;
     if (!pause_for(stop, store_outage_.failed(stored.error()))) return false;
+  }
+}
+
+// By what the store shows: a result of this worker and this run. Of a retry whose next attempt has
+// ended already nothing shows any more; then it counts as superseded, and an event is missing.
+bool Finisher::is_ours(const FinishedRun& run, const std::stop_token& stop) {
+  for (;;) {
+    const auto found = parts_.results.find(run.id);
+    if (found) {
+      const auto number = run.retry ? run.run + 1 : run.run;
+      return found->worker == parts_.worker && found->state == run.state && found->run == number;
+    }
+    if (!may_pass(found.error().code)) return false;
+    parts_.instruments.store_failed("find");
+    if (!pause_for(stop, store_outage_.failed(found.error()))) return false;
   }
 }
 
@@ -211,6 +226,7 @@ void Finisher::tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>&
     const auto& run = *ended.finished;
     if (!outcomes[next++].stored) {
       parts_.instruments.duplicates.Increment();
+      parts_.instruments.superseded.Increment();
       log_.info("result refused: the task has a newer run or its result already",
                 {{"task_id", run.id.str()}, {"task", run.name}});
       continue;

@@ -33,6 +33,7 @@ class Finisher {
     Instruments& instruments;
     InFlight& in_flight;
     const Clock& clock;
+    std::string worker;  // node name, as it stands in our results
   };
   // `again` takes copies of a task that had to wait until this one was done with. `task_events`:
   // whether to tell.
@@ -51,6 +52,7 @@ class Finisher {
   bool store(std::vector<Ended>& batch, const std::stop_token& stop,
              std::vector<FinishOutcome>& outcomes);
   [[nodiscard]] Result<std::vector<FinishOutcome>> finish_all(const std::vector<FinishedRun>& runs);
+  [[nodiscard]] bool is_ours(const FinishedRun& run, const std::stop_token& stop);
   void acknowledge();
   void tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
   void call_hook(const Ended& ended) const;

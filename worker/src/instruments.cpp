@@ -5,8 +5,10 @@ namespace umbel {
 Instruments::Instruments(metrics::Metrics& metrics, const std::vector<QueueName>& queues)
     : active{metrics.gauge(metrics::kTasksActive)},
       slots{metrics.gauge(metrics::kWorkerSlots)},
+      stuck{metrics.gauge(metrics::kSlotsStuck)},
       prefetched{metrics.gauge(metrics::kTasksPrefetched)},
       duplicates{metrics.counter(metrics::kTaskDuplicates)},
+      superseded{metrics.counter(metrics::kTasksSuperseded)},
       events_sent{metrics.counter(metrics::kEventsSent)},
       events_dropped{metrics.counter(metrics::kEventsDropped)},
       metrics_{metrics} {
@@ -37,6 +39,10 @@ void Instruments::finished(const std::string& task, const QueueName& queue, cons
 
 void Instruments::ran(const std::string& task, const QueueName& queue, double seconds) {
   metrics_.histogram(metrics::kTaskRunSeconds, {task, queue.str()}).Observe(seconds);
+}
+
+void Instruments::gave_up(const std::string& task) {
+  metrics_.counter(metrics::kTasksStuck, {task}).Increment();
 }
 
 void Instruments::broker_failed(const char* call) {

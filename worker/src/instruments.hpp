@@ -17,14 +17,15 @@ class Instruments {
  public:
   Instruments(metrics::Metrics& metrics, const std::vector<QueueName>& queues);
 
-  prometheus::Gauge &active, &slots, &prefetched;
-  prometheus::Counter &duplicates, &events_sent, &events_dropped;
+  prometheus::Gauge &active, &slots, &stuck, &prefetched;
+  prometheus::Counter &duplicates, &superseded, &events_sent, &events_dropped;
 
   void received(const QueueName& queue, bool redelivered);
   void undecodable(const QueueName& queue);
   void waited(const QueueName& queue, double seconds);
   void finished(const std::string& task, const QueueName& queue, const char* outcome);
   void ran(const std::string& task, const QueueName& queue, double seconds);
+  void gave_up(const std::string& task);
   void broker_failed(const char* call);
   void store_failed(const char* call);
 

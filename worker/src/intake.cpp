@@ -12,6 +12,19 @@
 
 namespace umbel {
 
+namespace {
+
+// Whatever foreign bytes do to the decoder, the worker lives on.
+Result<celery::TaskMessage> read_task(const Message& message) {
+  try {
+    return celery::decode_task(message);
+  } catch (const std::exception& error) {
+    return invalid(fmt::format("reading the message failed: {}", error.what()));
+  }
+}
+
+}  // namespace
+
 Intake::Intake(Parts parts, Ways ways, EndedBy by, bool task_events, std::size_t most_held, Log log)
     : parts_{parts},
       ways_{std::move(ways)},
@@ -31,7 +44,7 @@ Job Intake::decoded(Delivery delivery, const std::shared_ptr<Consumer>& consumer
   job.published = delivery.published;
   job.slot = SlotHold{slots};
   job.prefetched = GaugeHold{parts_.instruments.prefetched};
-  auto task = celery::decode_task(delivery.message);
+  auto task = read_task(delivery.message);
   if (task) {
     job.task = std::move(*task);
     if (!job.task.expires) job.task.expires = delivery.message.expires;
@@ -76,7 +89,7 @@ void Intake::admit(std::vector<Job> jobs, const std::stop_token* patience) {
       std::move(copies.begin(), copies.end(), std::back_inserter(back));
       back.push_back(std::move(job));
     }
-    hand_back(std::move(back), parts_.instruments, log_);
+    parts_.returns.give(std::move(back));
     return;
   }
   const auto now = parts_.clock.wall();
@@ -103,6 +116,7 @@ void Intake::route(Job job, WallTime now) {
   Delivered it;
   it.decoded = !job.unfit;
   it.registered = job.registered != nullptr;
+  it.alone = job.task.embed.empty();
   it.redelivered = job.redelivered;
   it.final = job.state.final;
   it.run = job.state.run;
@@ -141,6 +155,13 @@ void Intake::route(Job job, WallTime now) {
                  {"task_id", job.task.id.str()}});
       const auto name = job.task.task;
       end(std::move(job), failed(not_registered(name)), now);
+      return;
+    }
+    case Verdict::Followed: {
+      const auto name = job.task.task;
+      log_.warn("task refused: what should follow it would be lost",
+                {{"queue", job.queue.str()}, {"task", name}, {"task_id", job.task.id.str()}});
+      end(std::move(job), failed(cannot_continue(name)), now);
       return;
     }
     case Verdict::Expired:
@@ -219,17 +240,21 @@ void Intake::send_on(Job job) {
 
 std::chrono::milliseconds Intake::start_due(std::chrono::milliseconds most) {
   const auto now = parts_.clock.wall();
-  std::vector<Job> due;
+  std::vector<Job> due, far;
   {
     const std::lock_guard lock{mutex_};
     const auto end = held_.upper_bound(now);
     for (auto it = held_.begin(); it != end; ++it) due.push_back(std::move(it->second));
     held_.erase(held_.begin(), end);
+    const auto beyond = held_.upper_bound(now + 2 * kLongestHold);
+    for (auto it = beyond; it != held_.end(); ++it) far.push_back(std::move(it->second));
+    held_.erase(beyond, held_.end());
     if (!held_.empty()) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(held_.begin()->first - now);
       most = std::min(most, left);
     }
   }
+  for (auto& job : far) send_on(std::move(job));
   for (auto& job : due) {
     job.message = {};
     ways_.run(std::move(job));

@@ -12,6 +12,7 @@
 #include "in_flight.hpp"
 #include "instruments.hpp"
 #include "job.hpp"
+#include "returns.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/runtime/outage.hpp"
 #include "umbel/store/result_store.hpp"
@@ -30,6 +31,7 @@ class Intake {
     EventSender& events;
     Instruments& instruments;
     InFlight& in_flight;
+    Returns& returns;
     const Clock& clock;
   };
   struct Ways {
@@ -48,7 +50,8 @@ class Intake {
   // back to their queues.
   void again(std::vector<Job> jobs);
 
-  // Starts what was held and is due; answers how long until the next one is.
+  // Starts what was held and is due; answers how long until the next one is. A clock that was set
+  // back may have moved one so far away that it is sent back to the broker.
   [[nodiscard]] std::chrono::milliseconds start_due(std::chrono::milliseconds most);
   [[nodiscard]] std::vector<Job> take_held();                          // all
   [[nodiscard]] std::vector<Job> take_held(const Consumer* consumer);  // of this one

@@ -1,7 +1,6 @@
 #include "job.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "umbel/model/retry_policy.hpp"
 
@@ -24,18 +23,6 @@ void note_broken_off(const std::vector<Job>& jobs, ResultStore& results, Instrum
     instruments.store_failed("hand_back");
     log.warn("runs that are handed back will count as lost workers",
              {{"tasks", started.size()}, {"reason", noted.error().what}});
-  }
-}
-
-void hand_back(std::vector<Job> jobs, Instruments& instruments, const Log& log) {
-  std::map<Consumer*, std::vector<DeliveryTag>> tags;
-  for (const auto& job : jobs) tags[job.consumer.get()].push_back(job.tag);
-  for (const auto& [consumer, held] : tags) {
-    if (const auto done = consumer->requeue(held); !done) {
-      instruments.broker_failed("requeue");
-      log.warn("messages not given back; they come again when this consumer's hold ends",
-               {{"messages", held.size()}, {"reason", done.error().what}});
-    }
   }
 }
 

@@ -29,6 +29,11 @@ class Slots {
     freed_.wait_for(lock, stop, limit, [this] { return held_ < most_; });
     return held_ < most_ ? most_ - held_ : 0;
   }
+  void allow(std::size_t most) {
+    const std::lock_guard lock{mutex_};
+    most_ = most;
+    freed_.notify_one();
+  }
   void take() {
     const std::lock_guard lock{mutex_};
     ++held_;
@@ -40,7 +45,7 @@ class Slots {
   }
 
  private:
-  const std::size_t most_;
+  std::size_t most_;
   std::mutex mutex_;
   std::condition_variable_any freed_;
   std::size_t held_ = 0;
@@ -88,12 +93,8 @@ struct Job {
 inline constexpr const char* kPostponedHeader = "umbel_postponed";
 [[nodiscard]] std::int64_t postponements_of(const celery::TaskMessage& task);
 
-// Gives jobs back to their queues, each to the consumer it came from. What cannot be given back
-// comes again when the consumer's hold ends.
-void hand_back(std::vector<Job> jobs, Instruments& instruments, const Log& log);
-
-// Before that, where the worker stops: a note in the store that no worker was lost with the ones
-// that were started.
+// Before jobs are given back because the worker stops: a note in the store that no worker was lost
+// with the ones that were started.
 void note_broken_off(const std::vector<Job>& jobs, ResultStore& results, Instruments& instruments,
                      const Log& log);
 

@@ -1,5 +1,8 @@
 #include "pool.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 namespace umbel {
@@ -50,9 +53,30 @@ std::vector<Job> Pool::take_waiting(const Consumer* consumer) {
   return taken;
 }
 
+std::vector<Job> Pool::take_waiting() {
+  const std::lock_guard lock{mutex_};
+  std::vector<Job> taken{std::move_iterator{waiting_.begin()}, std::move_iterator{waiting_.end()}};
+  waiting_.clear();
+  return taken;
+}
+
+bool Pool::give_up(const RunControl* control) {
+  const std::lock_guard lock{mutex_};
+  const auto running = std::ranges::find_if(
+      running_, [control](const Running& one) { return one.control.get() == control; });
+  if (running == running_.end() || running->abandoned) return false;
+  running->abandoned = running->stuck = true;
+  running->control->given_up = true;
+  running->active.reset();
+  instruments_.stuck.Increment();
+  ++stuck_;
+  if (running_.size() == stuck_) idle_.notify_all();
+  return true;
+}
+
 bool Pool::wait_idle(Steady::time_point until) {
   std::unique_lock lock{mutex_};
-  return idle_.wait_until(lock, until, [this] { return running_.empty(); });
+  return idle_.wait_until(lock, until, [this] { return running_.size() == stuck_; });
 }
 
 void Pool::interrupt() {
@@ -87,6 +111,25 @@ std::vector<Job> Pool::abandon() {
 
 std::size_t Pool::active() const {
   const std::lock_guard lock{mutex_};
+  return running_.size() - stuck_;
+}
+
+std::size_t Pool::stuck() const {
+  const std::lock_guard lock{mutex_};
+  return stuck_;
+}
+
+std::vector<std::string> Pool::stuck_names() const {
+  const std::lock_guard lock{mutex_};
+  std::set<std::string> names;
+  for (const auto& running : running_) {
+    if (running.stuck) names.insert(running.name);
+  }
+  return {names.begin(), names.end()};
+}
+
+std::size_t Pool::unreturned() const {
+  const std::lock_guard lock{mutex_};
   return running_.size();
 }
 
@@ -115,17 +158,19 @@ void Pool::work(const std::stop_token& stop) {
     }
     ++started_;
     const auto control = running->control;
+    running->active = GaugeHold{instruments_.active};
     lock.unlock();
     running->ended.job.prefetched.reset();
-    {
-      const GaugeHold active{instruments_.active};
-      run_(running->ended, control, random);
-    }
+    run_(running->ended, control, random);
     lock.lock();
-    // Under the lock, so that abandon() and this agree on whose it is.
+    // Under the lock, so that abandon(), give_up() and this agree on whose it is.
     if (!running->abandoned) done_(std::move(running->ended));
+    if (running->stuck) {
+      --stuck_;
+      instruments_.stuck.Decrement();
+    }
     running_.erase(running);
-    if (running_.empty()) idle_.notify_all();
+    if (running_.size() == stuck_) idle_.notify_all();
   }
 }
 

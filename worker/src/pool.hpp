@@ -34,7 +34,12 @@ class Pool {
   [[nodiscard]] std::vector<Job> close();
   // Takes out what has not started of one consumer.
   [[nodiscard]] std::vector<Job> take_waiting(const Consumer* consumer);
-  // Waits until nothing runs. False: `until` passed.
+  // Takes out all that has not started.
+  [[nodiscard]] std::vector<Job> take_waiting();
+  // The run will not return: what it answers will be dropped, and its slot is lost until it does.
+  // False: it has returned, or was abandoned, already.
+  bool give_up(const RunControl* control);
+  // Waits until nothing runs but what was given up. False: `until` passed.
   bool wait_idle(Steady::time_point until);
   // Sets the stop token of all that runs, because the worker stops.
   void interrupt();
@@ -42,8 +47,12 @@ class Pool {
   // good for giving them back.
   [[nodiscard]] std::vector<Job> abandon();
 
-  [[nodiscard]] std::size_t active() const;
-  [[nodiscard]] std::uint64_t started() const;  // since the beginning
+  [[nodiscard]] std::size_t size() const { return threads_.size(); }
+  [[nodiscard]] std::size_t active() const;                    // running, without the stuck
+  [[nodiscard]] std::size_t stuck() const;                     // given up, and not returned
+  [[nodiscard]] std::size_t unreturned() const;                // both
+  [[nodiscard]] std::vector<std::string> stuck_names() const;  // of their tasks, each once
+  [[nodiscard]] std::uint64_t started() const;                 // since the beginning
 
  private:
   struct Running {
@@ -55,6 +64,8 @@ class Pool {
     std::string name;
     QueueName queue;
     bool abandoned = false;
+    bool stuck = false;
+    GaugeHold active;
   };
   void work(const std::stop_token& stop);
 
@@ -65,6 +76,7 @@ class Pool {
   std::condition_variable_any submitted_, idle_;
   std::deque<Job> waiting_;
   std::list<Running> running_;
+  std::size_t stuck_ = 0;
   std::uint64_t started_ = 0;
   bool closed_ = false;
   bool interrupted_ = false;

@@ -17,6 +17,7 @@ struct RunControl {
   std::stop_source stop;
   std::atomic<bool> limit_passed{false};
   std::atomic<bool> worker_stops{false};
+  std::atomic<bool> given_up{false};  // did not return: ended without it
 };
 
 class RunContext final : public TaskContext {

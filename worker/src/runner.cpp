@@ -13,17 +13,31 @@ namespace {
 
 constexpr double kMostSoftLimit = 1e7;  // seconds; more is no limit, and would not fit a duration
 
-std::optional<double> soft_limit_of(const Job& job) {
-  auto limit =
-      job.task.soft_time_limit ? job.task.soft_time_limit : job.registered->options.soft_time_limit;
-  if (limit && !(*limit > 0 && *limit < kMostSoftLimit)) limit.reset();
-  return limit;
+std::chrono::microseconds in_micros(double seconds) {
+  return std::chrono::microseconds{static_cast<std::int64_t>(seconds * 1e6)};
+}
+
+// What is needed to end the job while its own is in use.
+Job face_of(const Job& job) {
+  Job face;
+  face.consumer = job.consumer;
+  face.tag = job.tag;
+  face.queue = job.queue;
+  face.task.id = job.task.id;
+  face.task.task = job.task.task;
+  face.task.root_id = job.task.root_id;
+  face.task.retries = job.task.retries;
+  face.registered = job.registered;
+  face.state = job.state;
+  face.started = true;
+  return face;
 }
 
 }  // namespace
 
-Runner::Runner(Parts parts, EndedBy by, bool task_events, Log log)
-    : parts_{parts},
+Runner::Runner(Parts parts, Limits limits, EndedBy by, bool task_events, Log log)
+    : parts_{std::move(parts)},
+      limits_{limits},
       by_{std::move(by)},
       task_events_{task_events},
       log_{std::move(log)},
@@ -47,8 +61,45 @@ Runner::Start Runner::begin(Job& job, const RunControl& control) {
   return Start::Go;
 }
 
+// A thread cannot be stopped, so a hard limit that came with the message is one more moment at
+// which the task is told.
+std::optional<double> Runner::limit_of(const Job& job) const {
+  auto limit = job.task.soft_time_limit;
+  if (!limit) limit = job.registered->options.soft_time_limit;
+  if (!limit) limit = limits_.soft;
+  if (const auto hard = job.task.time_limit; hard && (!limit || *hard < *limit)) limit = hard;
+  if (limit && !(*limit > 0 && *limit < kMostSoftLimit)) limit.reset();
+  return limit;
+}
+
+SoftLimits::Key Runner::watch(const Job& job, double limit,
+                              const std::shared_ptr<RunControl>& control) {
+  auto overdue = std::make_shared<Overdue>(Overdue{face_of(job), control, limit});
+  return parts_.limits.after(in_micros(limit), [this, control, overdue] {
+    control->limit_passed = true;
+    (void)parts_.limits.after(limits_.grace,
+                              [this, overdue] { parts_.overdue(std::move(*overdue)); });
+    control->stop.request_stop();
+  });
+}
+
 void Runner::run(Ended& ended, const std::shared_ptr<RunControl>& control,
                  std::mt19937_64& random) {
+  try {
+    run_anything(ended, control, random);
+  } catch (...) {
+    // Not the task's doing: what it left could not be put into words, for want of memory at most.
+    try {
+      conclude(ended, failed(raised_by(std::current_exception())), by_, parts_.clock.wall(),
+               std::nullopt);
+    } catch (...) {
+      ended.hand_back = true;
+    }
+  }
+}
+
+void Runner::run_anything(Ended& ended, const std::shared_ptr<RunControl>& control,
+                          std::mt19937_64& random) {
   Job& job = ended.job;
   const auto now = parts_.clock.wall();
   if (has_expired(job.task.expires, now)) {
@@ -81,15 +132,9 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control,
     event.origin.timestamp = started;
     parts_.events.send(std::move(event));
   }
-  const auto limit = soft_limit_of(job);
-  std::optional<SoftLimits::Key> watch;
-  if (limit) {
-    watch = parts_.limits.after(std::chrono::microseconds{static_cast<std::int64_t>(*limit * 1e6)},
-                                [control] {
-                                  control->limit_passed = true;
-                                  control->stop.request_stop();
-                                });
-  }
+  const auto limit = limit_of(job);
+  std::optional<SoftLimits::Key> watched;
+  if (limit) watched = watch(job, *limit, control);
   ended.context = std::make_unique<RunContext>(job.task, control, parts_.enqueuer, parts_.metrics,
                                                parts_.clock, log_);
   job.started = true;
@@ -103,8 +148,13 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control,
     raised = raised_by(std::current_exception());
   }
   const double runtime = std::chrono::duration<double>(parts_.clock.steady() - begin).count();
-  if (watch) parts_.limits.forget(*watch);
+  if (watched) parts_.limits.forget(*watched);
 
+  if (control->given_up) {
+    log_.warn("a task that had been given up returned; its slot works again",
+              {{"task_id", job.task.id.str()}, {"task", job.task.task}, {"seconds", runtime}});
+    return;
+  }
   if (control->limit_passed) {
     ending = failed(soft_limit_passed(limit.value_or(0)));
   } else if (raised && control->worker_stops && raised->kind == Raised::Kind::Ordinary) {

@@ -16,6 +16,14 @@
 
 namespace umbel {
 
+// A run that was told to stop by its soft limit and did not return within the grace that followed:
+// what is needed to end it from another thread.
+struct Overdue {
+  Job job;  // without its slot and its arguments
+  std::shared_ptr<RunControl> control;
+  double limit = 0;  // seconds
+};
+
 // Thread-safe. References outlive it.
 class Runner {
  public:
@@ -27,8 +35,13 @@ class Runner {
     metrics::Metrics& metrics;
     SoftLimits& limits;
     const Clock& clock;
+    std::function<void(Overdue)> overdue;  // called from the thread of `limits`
   };
-  Runner(Parts parts, EndedBy by, bool task_events, Log log);
+  struct Limits {
+    std::optional<double> soft;  // seconds, for tasks that have none of their own
+    std::chrono::milliseconds grace;
+  };
+  Runner(Parts parts, Limits limits, EndedBy by, bool task_events, Log log);
 
   // `ended.job` is the job to run; the rest is filled in. Nothing thrown by the task gets out.
   // `random` is the calling thread's own.
@@ -37,9 +50,15 @@ class Runner {
  private:
   enum class Start { Go, Final, Interrupted };
   Start begin(Job& job, const RunControl& control);
+  void run_anything(Ended& ended, const std::shared_ptr<RunControl>& control,
+                    std::mt19937_64& random);
+  [[nodiscard]] std::optional<double> limit_of(const Job& job) const;
+  [[nodiscard]] SoftLimits::Key watch(const Job& job, double limit,
+                                      const std::shared_ptr<RunControl>& control);
   void call(Ended& ended, const std::shared_ptr<RunControl>& control, std::mt19937_64& random);
 
   Parts parts_;
+  const Limits limits_;
   EndedBy by_;
   bool task_events_;
   Log log_;

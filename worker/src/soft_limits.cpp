@@ -17,6 +17,11 @@ void SoftLimits::forget(const Key& key) {
   actions_.erase(key);
 }
 
+void SoftLimits::close() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
 void SoftLimits::run(const std::stop_token& stop) {
   std::unique_lock lock{mutex_};
   while (!stop.stop_requested()) {

@@ -23,6 +23,8 @@ class SoftLimits {
   SoftLimits();
   [[nodiscard]] Key after(std::chrono::microseconds delay, std::function<void()> action);
   void forget(const Key& key);
+  // Nothing is called any more once this returns.
+  void close();
 
  private:
   void run(const std::stop_token& stop);

@@ -11,11 +11,12 @@ namespace umbel {
 
 enum class Verdict {
   Run,
-  Hold,     // until its eta
-  SendOn,   // its eta is too far away to hold it: back to the broker as a delayed message
-  Drop,     // the task has its result, or a newer attempt: only acknowledge
-  Unfit,    // not a task message
-  Unknown,  // no such task here
+  Hold,      // until its eta
+  SendOn,    // its eta is too far away to hold it: back to the broker as a delayed message
+  Drop,      // the task has its result, or a newer attempt: only acknowledge
+  Unfit,     // not a task message
+  Unknown,   // no such task here
+  Followed,  // something should follow it, which nobody here would start
   Expired,
   WorkerLost,  // it took too many workers with it
 };
@@ -23,6 +24,7 @@ enum class Verdict {
 struct Delivered {
   bool decoded = true;
   bool registered = true;
+  bool alone = true;  // no callbacks, chain or chord
   bool redelivered = false;
   bool final = false;
   std::int64_t run = 0, lost_starts = 0, lost_workers = 0;  // as the store has them
@@ -46,6 +48,7 @@ inline constexpr std::int64_t kMostLostWorkers = 3;
   if (it.redelivered && it.lost_workers >= kMostLostWorkers) return Verdict::WorkerLost;
   if (!it.registered) return Verdict::Unknown;
   if (has_expired(it.expires, now)) return Verdict::Expired;
+  if (!it.alone) return Verdict::Followed;
   if (it.eta && *it.eta > now + kLongestHold) return Verdict::SendOn;
   if (it.eta && *it.eta > now) return Verdict::Hold;
   return Verdict::Run;

@@ -16,6 +16,7 @@
 #include "instruments.hpp"
 #include "intake.hpp"
 #include "pool.hpp"
+#include "returns.hpp"
 #include "runner.hpp"
 #include "soft_limits.hpp"
 #include "umbel/enqueue/relay.hpp"
@@ -38,9 +39,16 @@ void append(std::vector<Job>& to, std::vector<Job> from) {
   std::move(from.begin(), from.end(), std::back_inserter(to));
 }
 
-std::string ids_of(const std::vector<Job>& jobs) {
+constexpr std::size_t kMostNamed = 200;
+
+// `name[id] name[id] …`
+std::string names_of(const std::vector<Job>& jobs) {
   std::string text;
-  for (const auto& job : jobs) text += (text.empty() ? "" : " ") + job.task.id.str();
+  for (std::size_t i = 0; i < std::min(jobs.size(), kMostNamed); ++i) {
+    const auto& task = jobs[i].task;
+    text += fmt::format("{}{}[{}]", i == 0 ? "" : " ", task.task, task.id.str());
+  }
+  if (jobs.size() > kMostNamed) text += fmt::format(" and {} more", jobs.size() - kMostNamed);
   return text;
 }
 
@@ -89,11 +97,15 @@ struct Worker::Impl::Running {
       : w{impl},
         by{w.options.name.str(), producer_name(), w.options.log_tasks},
         events{w.broker, w.clock, w.instruments, w.log, w.options.name.str()},
-        runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, w.clock},
+        returns{w.instruments, w.log},
+        runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, w.clock,
+                [this](Overdue overdue) { give_up(std::move(overdue)); }},
+               {w.options.soft_time_limit, w.options.stuck_after},
                by,
                w.options.events,
                w.log},
-        finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock},
+        finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock,
+                  w.options.name.str()},
                  w.options.events,
                  [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
                  w.log},
@@ -101,7 +113,8 @@ struct Worker::Impl::Running {
              [this](Ended& ended, const std::shared_ptr<RunControl>& control,
                     std::mt19937_64& random) { runner.run(ended, control, random); },
              [this](Ended ended) { ended_run(std::move(ended)); }, w.instruments},
-        intake{{w.tasks, w.broker, w.store.results(), events, w.instruments, in_flight, w.clock},
+        intake{{w.tasks, w.broker, w.store.results(), events, w.instruments, in_flight, returns,
+                w.clock},
                {[this](Job job) { start(std::move(job)); },
                 [this](Ended ended) { finisher.push(std::move(ended)); }},
                by,
@@ -111,7 +124,7 @@ struct Worker::Impl::Running {
         relay{w.enqueuer, w.log},
         heartbeat{w.options.heartbeat, [this](WorkerEventType type) { return describe(type); },
                   [this](Event event) { events.send(std::move(event)); }},
-        fetcher{{w.broker, intake, pool, in_flight, w.instruments, w.clock},
+        fetcher{{w.broker, intake, pool, in_flight, returns, w.instruments, w.clock},
                 {w.queues, w.prefetch(), w.options.name.str()},
                 std::move(consumer),
                 w.options.reconnect_after,
@@ -131,6 +144,31 @@ struct Worker::Impl::Running {
     } else {
       finisher.push(std::move(ended));
     }
+  }
+
+  // The run's ending is decided, whatever it may still answer: it was told to stop and is over its
+  // limit. So it is told now, and not run elsewhere, where it would take another slot.
+  void give_up(Overdue overdue) {
+    if (!pool.give_up(overdue.control.get())) return;
+    const auto grace = std::chrono::duration<double>(w.options.stuck_after).count();
+    const auto& task = overdue.job.task;
+    w.instruments.gave_up(task.task);
+    w.log.error(
+        "task did not return when its soft time limit passed: it ends as failed, and its "
+        "slot is lost until it returns",
+        {{"task", task.task},
+         {"task_id", task.id.str()},
+         {"limit_seconds", overdue.limit},
+         {"grace_seconds", grace},
+         {"slots_stuck", pool.stuck()},
+         {"slots", pool.size()}});
+    Ended ended;
+    ended.context =
+        std::make_unique<RunContext>(task, overdue.control, w.enqueuer, w.metrics, w.clock, w.log);
+    ended.job = std::move(overdue.job);
+    conclude(ended, failed(never_returned(overdue.limit, grace)), by, w.clock.wall(),
+             overdue.limit + grace);
+    finisher.push(std::move(ended));
   }
 
   void keep_for_hand_back(Job job) {
@@ -158,6 +196,7 @@ struct Worker::Impl::Running {
     std::string names;
     for (const auto& queue : w.queues) names += (names.empty() ? "" : ",") + queue.str();
     event.queues = names;
+    event.stuck = static_cast<std::int64_t>(pool.stuck());
     return event;
   }
 
@@ -169,6 +208,7 @@ struct Worker::Impl::Running {
   std::vector<Job> interrupted;
   InFlight in_flight;
   EventSender events;
+  Returns returns;
   SoftLimits limits;
   Runner runner;
   Finisher finisher;
@@ -187,7 +227,7 @@ void Worker::Impl::Running::stop() {
   append(unstarted, in_flight.take_waiting());
   append(unstarted, take_interrupted());
   note_broken_off(unstarted, w.store.results(), w.instruments, w.log);
-  hand_back(std::move(unstarted), w.instruments, w.log);
+  returns.give(std::move(unstarted));
 
   const auto hard = begin + w.options.stop_hard;
   if (!pool.wait_idle(begin + w.options.stop_soft)) {
@@ -195,6 +235,7 @@ void Worker::Impl::Running::stop() {
     (void)pool.wait_idle(hard);
   }
   auto unfinished = pool.abandon();
+  limits.close();
   append(unfinished, take_interrupted());
   (void)finisher.wait_idle(hard);
   append(unfinished, finisher.close());
@@ -203,9 +244,14 @@ void Worker::Impl::Running::stop() {
   append(unfinished, take_interrupted());  // copies that came out of waiting meanwhile
   if (!unfinished.empty()) {
     w.log.warn("tasks were not finished before the stop; handed back to their queues",
-               {{"tasks", unfinished.size()}, {"task_ids", ids_of(unfinished)}});
+               {{"tasks", unfinished.size()}, {"task_ids", names_of(unfinished)}});
     note_broken_off(unfinished, w.store.results(), w.instruments, w.log);
-    hand_back(std::move(unfinished), w.instruments, w.log);
+    returns.give(std::move(unfinished));
+  }
+  returns.again();
+  if (const auto left = returns.left(); left > 0) {
+    w.log.warn("messages not given back; they come again when this consumer's hold ends",
+               {{"messages", left}});
   }
   heartbeat.leave();
   (void)events.flush(kGoodbye);
@@ -251,12 +297,19 @@ Result<void> Worker::ready() const {
   if (const auto out = impl_->running->fetcher.outage()) return *out;
   if (const auto out = impl_->running->intake.outage()) return *out;
   if (const auto out = impl_->running->finisher.outage()) return *out;
+  const auto& pool = impl_->running->pool;
+  if (const auto stuck = pool.stuck(); stuck > 0 && stuck == pool.size()) {
+    return unavailable(fmt::format(
+        "all {} slots are stuck in tasks that did not return after their soft time limits ({}); "
+        "restart this worker",
+        stuck, fmt::join(pool.stuck_names(), ", ")));
+  }
   return {};
 }
 
 std::size_t Worker::stuck() const {
   const std::lock_guard lock{impl_->mutex};
-  return impl_->running ? impl_->running->pool.active() : 0;
+  return impl_->running ? impl_->running->pool.unreturned() : 0;
 }
 
 }  // namespace umbel

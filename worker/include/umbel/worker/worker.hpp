@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,11 @@ struct WorkerOptions {
       6000};  // running tasks may finish; then they are told to stop
   std::chrono::milliseconds stop_hard{
       8000};  // from the beginning of the stop; then what is unfinished is handed back and named
+  // For tasks that declare none; seconds.
+  std::optional<double> soft_time_limit = std::nullopt;
+  // A task that has not returned so long after its soft time limit ends as failed, and its slot is
+  // lost until it does.
+  std::chrono::milliseconds stuck_after{30'000};
   // A consumer that fails for longer is given up for a new one; what it held comes again.
   std::chrono::milliseconds reconnect_after{5000};
   std::string metrics_address;  // `host:port` told in heartbeats; empty: none
@@ -53,8 +59,8 @@ class Worker final : public Service {
   ~Worker() override;
   [[nodiscard]] Result<void> start() override;
   void stop() override;
-  [[nodiscard]] Result<void> ready()
-      const;  // whether it consumes and can store results now, for /readyz
+  // Whether it consumes, can store results and has a slot that works now, for /readyz.
+  [[nodiscard]] Result<void> ready() const;
   [[nodiscard]] std::size_t stuck()
       const;  // after stop(): task functions that have not returned yet
 
