@@ -80,6 +80,7 @@ class StoreThatGoesOut final : public Store {
   TickLedger& ticks() override { return real_->ticks(); }
   Leases& leases() override { return real_->leases(); }
   SharedValues& shared() override { return real_->shared(); }
+  StoreRetention& retention() override { return real_->retention(); }
   Result<void> ping() override { return real_->ping(); }
 
  private:

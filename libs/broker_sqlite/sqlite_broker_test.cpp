@@ -261,7 +261,7 @@ TEST_F(SqliteBroker, NamesTheFileThatItCannotOpen) {
   std::ofstream{path} << std::string(5000, 'x');
   const auto refused = open_sqlite_broker({.path = path}, clock, Log::none());
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Errc::Invalid);
+  EXPECT_EQ(refused.error().code, Errc::Corrupt);
   EXPECT_THAT(refused.error().what, HasSubstr(path));
   EXPECT_FALSE(open_sqlite_broker({.path = ""}, clock, Log::none()));
   EXPECT_FALSE(open_sqlite_broker({.path = path, .lease = std::chrono::milliseconds{1}}, clock,

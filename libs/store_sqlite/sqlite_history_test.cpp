@@ -153,7 +153,7 @@ TEST_F(SqliteHistoryFolder, RefusesToWriteIntoAFileThatIsNotItsOwn) {
   const auto appended = history->append(std::vector{a_task("a", clock.wall())}, {}, {});
 
   ASSERT_TRUE(appended.has_error());
-  EXPECT_EQ(appended.error().code, Errc::Invalid);
+  EXPECT_EQ(appended.error().code, Errc::Corrupt);
   EXPECT_NE(appended.error().what.find("2026-11-22.db"), std::string::npos)
       << appended.error().what;
 }

@@ -37,7 +37,7 @@ TEST_F(SqliteStoreFile, ThatIsNoDatabaseIsRefusedByName) {
   const auto store = open_sqlite_store({.path = path}, clock, Log::none());
 
   ASSERT_TRUE(store.has_error());
-  EXPECT_EQ(store.error().code, Errc::Invalid);
+  EXPECT_EQ(store.error().code, Errc::Corrupt);
   EXPECT_NE(store.error().what.find("notes.txt"), std::string::npos) << store.error().what;
 }
 

@@ -1,5 +1,8 @@
 #include "connection.hpp"
 
+#include <sqlite3.h>
+
+#include <filesystem>
 #include <utility>
 
 #include "schema.hpp"
@@ -36,10 +39,11 @@ void Query::set(int index, Borrowed value) {
                         static_cast<int>(value.bytes.size()));
 }
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool full_sync,
-                                                     std::chrono::milliseconds busy_timeout) {
-  auto database = sqlite::open(path, kApplicationId, schema(),
-                               {.full_sync = full_sync, .busy_timeout = busy_timeout});
+namespace {
+
+Result<std::unique_ptr<SQLite::Database>> open_database(const std::string& path,
+                                                        const sqlite::OpenOptions& options) {
+  auto database = sqlite::open(path, kApplicationId, schema(), options);
   if (!database) return database.error();
   try {
     // Fewer, longer turns of the write-ahead log: each ends in waiting for the disk.
@@ -47,11 +51,40 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bo
   } catch (const SQLite::Exception& failure) {
     return sqlite::to_error(failure, "open " + path);
   }
-  return std::unique_ptr<Connection>{new Connection{std::move(*database), path}};
+  return database;
 }
 
-Connection::Connection(std::unique_ptr<SQLite::Database> database, std::string path)
-    : database_{std::move(database)}, path_{std::move(path)} {}
+}  // namespace
+
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool full_sync,
+                                                     std::chrono::milliseconds busy_timeout) {
+  auto database = open_database(path, {.full_sync = full_sync, .busy_timeout = busy_timeout});
+  if (!database) return database.error();
+  return std::unique_ptr<Connection>{
+      new Connection{std::move(*database), path, full_sync, busy_timeout}};
+}
+
+Connection::Connection(std::unique_ptr<SQLite::Database> database, std::string path, bool full_sync,
+                       std::chrono::milliseconds busy_timeout)
+    : database_{std::move(database)},
+      path_{std::move(path)},
+      full_sync_{full_sync},
+      busy_timeout_{busy_timeout} {}
+
+Result<bool> Connection::follow() {
+  if (!sqlite::has_moved(*database_)) return Result<bool>{false};
+  std::error_code ignored;
+  if (!std::filesystem::exists(path_, ignored)) {
+    return sqlite::to_error(SQLite::Exception{"nothing is at its path", SQLITE_READONLY_DBMOVED},
+                            "use " + path_);
+  }
+  auto fresh = open_database(
+      path_, {.full_sync = full_sync_, .busy_timeout = busy_timeout_, .create = false});
+  if (!fresh) return fresh.error();
+  statements_.clear();
+  database_ = std::move(*fresh);
+  return Result<bool>{true};
+}
 
 SQLite::Statement& Connection::statement(const char* sql) {
   auto& slot = statements_[sql];

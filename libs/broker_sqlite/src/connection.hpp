@@ -63,6 +63,10 @@ class Connection {
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open(
       const std::string& path, bool full_sync, std::chrono::milliseconds busy_timeout);
 
+  // Opens the file anew if another one has taken its place: then it answers true, and nothing that
+  // was known of the file holds any more. Unavailable: the file is gone, and nobody made another.
+  [[nodiscard]] Result<bool> follow();
+
   // `sql` is a literal: its address names the statement.
   template <class... Values>
   [[nodiscard]] Query query(const char* sql, const Values&... values) {
@@ -77,7 +81,8 @@ class Connection {
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  Connection(std::unique_ptr<SQLite::Database> database, std::string path);
+  Connection(std::unique_ptr<SQLite::Database> database, std::string path, bool full_sync,
+             std::chrono::milliseconds busy_timeout);
   SQLite::Statement& statement(const char* sql);
 
   template <class... Values>
@@ -89,6 +94,8 @@ class Connection {
 
   std::unique_ptr<SQLite::Database> database_;
   std::string path_;
+  bool full_sync_;
+  std::chrono::milliseconds busy_timeout_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;
 };
 

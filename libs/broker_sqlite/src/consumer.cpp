@@ -22,11 +22,10 @@ Result<std::unique_ptr<Consumer>> SqliteConsumer::open(std::shared_ptr<Core> cor
   try {
     const std::lock_guard lock{consumer->mutex_};
     sqlite::WriteTransaction transaction{consumer->connection_->database()};
-    consumer->declare();
     consumer->register_anew();
     transaction.commit();
   } catch (const SQLite::Exception& failure) {
-    return sqlite::to_error(failure, consumer->core_->doing("consume"));
+    return consumer->core_->fault(failure, "consume");
   }
   consumer->core_->keeper.add(consumer->id_);
   return std::unique_ptr<Consumer>{std::move(consumer)};
@@ -55,11 +54,24 @@ SqliteConsumer::~SqliteConsumer() {
     core_->log.warn("consumer could not say goodbye, its messages return when its lease ends",
                     {{"consumer", options_.consumer},
                      {"unacked", held_.size()},
-                     {"reason", sqlite::to_error(failure, core_->doing("leave")).what}});
+                     {"reason", core_->fault(failure, "leave").what}});
   }
 }
 
+Result<void> SqliteConsumer::follow() {
+  const auto followed = core_->follow(*connection_);
+  if (!followed) return followed.error();
+  if (*followed) {
+    core_->keeper.remove(id_);
+    id_ = 0;
+    held_.clear();
+  }
+  return {};
+}
+
 void SqliteConsumer::declare() {
+  queues_.clear();
+  names_.clear();
   for (const auto& name : options_.queues) {
     const auto id = declare_queue(*connection_, name);
     if (names_.emplace(id, name).second) queues_.push_back(id);
@@ -67,6 +79,7 @@ void SqliteConsumer::declare() {
 }
 
 void SqliteConsumer::register_anew() {
+  declare();
   id_ = add_consumer(*connection_, options_.consumer, socket_.name(), queues_, core_->leases.boot(),
                      core_->leases.end_of_new());
 }
@@ -82,10 +95,11 @@ Result<std::vector<Delivery>> SqliteConsumer::next(std::size_t max, std::chrono:
     std::optional<std::int64_t> next_due;
     try {
       const std::lock_guard lock{mutex_};
+      if (auto followed = follow(); !followed) return followed.error();
       auto taken = take(max, next_due);
       if (!taken.empty()) return taken;
     } catch (const SQLite::Exception& failure) {
-      return sqlite::to_error(failure, core_->doing("take messages"));
+      return core_->fault(failure, "take messages");
     }
     if (!wait) wait.emplace(limit, stop);
     if (max == 0 || wait->over()) return std::vector<Delivery>{};
@@ -149,6 +163,7 @@ Delivery SqliteConsumer::hand_out(Claimed claimed) {
 
 Result<std::vector<DeliveryTag>> SqliteConsumer::ack(std::span<const DeliveryTag> tags) {
   const std::lock_guard lock{mutex_};
+  if (auto followed = follow(); !followed) return followed.error();
   std::vector<DeliveryTag> lost;
   std::vector<MessageId> messages;
   std::unordered_map<MessageId, DeliveryTag> tag_of;
@@ -171,7 +186,7 @@ Result<std::vector<DeliveryTag>> SqliteConsumer::ack(std::span<const DeliveryTag
         for (const auto& [message, tag] : missing) lost.push_back(tag);
       }
     } catch (const SQLite::Exception& failure) {
-      return sqlite::to_error(failure, core_->doing("acknowledge messages"));
+      return core_->fault(failure, "acknowledge messages");
     }
   }
   drop(tags);
@@ -181,6 +196,7 @@ Result<std::vector<DeliveryTag>> SqliteConsumer::ack(std::span<const DeliveryTag
 
 Result<void> SqliteConsumer::requeue(std::span<const DeliveryTag> tags) {
   const std::lock_guard lock{mutex_};
+  if (auto followed = follow(); !followed) return followed.error();
   std::vector<MessageId> messages;
   for (const auto tag : tags) {
     if (const auto found = held_.find(tag); found != held_.end()) messages.push_back(found->second);
@@ -192,7 +208,7 @@ Result<void> SqliteConsumer::requeue(std::span<const DeliveryTag> tags) {
     waiting = wake_names(*connection_, broker_sqlite::requeue(*connection_, id_, messages));
     transaction.commit();
   } catch (const SQLite::Exception& failure) {
-    return sqlite::to_error(failure, core_->doing("requeue messages"));
+    return core_->fault(failure, "requeue messages");
   }
   drop(tags);
   core_->wake.wake(waiting);

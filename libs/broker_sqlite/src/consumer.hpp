@@ -29,6 +29,8 @@ class SqliteConsumer final : public Consumer {
                  std::unique_ptr<Connection> connection);
 
   // All below: mutex_ is held.
+  // After another file took the place of ours nothing is held any more, and take() begins anew.
+  [[nodiscard]] Result<void> follow();
   void declare();
   void register_anew();
   [[nodiscard]] std::vector<Delivery> take(std::size_t max, std::optional<std::int64_t>& next_due);

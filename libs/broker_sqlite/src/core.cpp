@@ -30,7 +30,22 @@ Core::Core(SqliteBrokerOptions from, const Clock& with_clock, Log with_log,
       log{std::move(with_log)},
       wake{options.path, log},
       leases{options.lease, clock},
-      keeper{std::move(keepers), leases, wake, log} {}
+      keeper{std::move(keepers), leases, wake, damage, log} {}
+
+Error Core::fault(const SQLite::Exception& failure, const std::string& what) {
+  auto error = sqlite::to_error(failure, what + " in " + options.path);
+  damage.note(error);
+  return error;
+}
+
+Result<bool> Core::follow(Connection& connection) {
+  auto followed = connection.follow();
+  if (followed && *followed) {
+    damage.forget();
+    log.warn("the broker's file was replaced and is opened anew", {{"path", options.path}});
+  }
+  return followed;
+}
 
 Result<std::unique_ptr<Connection>> Core::connect() const {
   return Connection::open(options.path, options.full_sync, kBusyTimeout);

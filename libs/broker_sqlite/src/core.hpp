@@ -11,6 +11,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/base/log.hpp"
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
+#include "umbel/sqlite/database.hpp"
 #include "wake.hpp"
 
 namespace umbel::broker_sqlite {
@@ -22,15 +23,17 @@ class Core {
 
   [[nodiscard]] Result<std::unique_ptr<Connection>> connect() const;
   [[nodiscard]] std::int64_t now() const { return to_micros(clock.wall()); }
-  [[nodiscard]] std::string doing(const std::string& what) const {
-    return what + " in " + options.path;
-  }
+  // What SQLite reported while we tried `what` ("take messages").
+  [[nodiscard]] Error fault(const SQLite::Exception& failure, const std::string& what);
+  // As Connection::follow(), and says so.
+  [[nodiscard]] Result<bool> follow(Connection& connection);
 
   const SqliteBrokerOptions options;
   const Clock& clock;
   const Log log;
   const WakeFolder wake;
   const Leases leases;
+  sqlite::Damage damage;
   Keeper keeper;
 
  private:

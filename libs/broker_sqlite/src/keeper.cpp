@@ -1,5 +1,6 @@
 #include "keeper.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "event_tables.hpp"
@@ -9,14 +10,16 @@ namespace umbel::broker_sqlite {
 namespace {
 
 constexpr std::size_t kTrimmedAtOnce = 500;  // bounds how long the write lock is held
+constexpr std::chrono::milliseconds kShortWait{50};
 
 }  // namespace
 
 Keeper::Keeper(std::unique_ptr<Connection> connection, const Leases& leases, const WakeFolder& wake,
-               const Log& log)
+               sqlite::Damage& damage, const Log& log)
     : connection_{std::move(connection)},
       leases_{leases},
       wake_{wake},
+      damage_{damage},
       log_{log},
       thread_{[this](const std::stop_token& stop) { run(stop); }} {}
 
@@ -37,30 +40,35 @@ void Keeper::run(const std::stop_token& stop) {
     const auto now = leases_.now().now;
     const bool overslept = std::chrono::microseconds{now - last} > 2 * leases_.renewal();
     last = now;
-    try {
-      round(overslept, stop);
-      if (std::exchange(failing, false)) log_.info("broker housekeeping works again");
-    } catch (const SQLite::Exception& failure) {
-      if (!std::exchange(failing, true)) {
-        log_.warn("broker housekeeping failed, leases may run out",
-                  {{"reason", sqlite::to_error(failure, connection_->path()).what}});
-      }
+    const auto done = round(!overslept && !failing, stop);
+    if (done && std::exchange(failing, false)) log_.info("broker housekeeping works again");
+    if (!done && !std::exchange(failing, true)) {
+      log_.warn("broker housekeeping failed, leases may run out", {{"reason", done.error().what}});
     }
     std::unique_lock lock{mutex_};
     wake_up_.wait_for(lock, stop, leases_.renewal(), [] { return false; });
   }
 }
 
-void Keeper::round(bool overslept, const std::stop_token& stop) {
+Result<void> Keeper::round(bool trusted, const std::stop_token& stop) {
   std::vector<ConsumerId> ours;
   {
     const std::lock_guard lock{mutex_};
     ours.assign(consumers_.begin(), consumers_.end());
   }
-  if (!ours.empty()) renew(ours);
-  // Whoever stood still was perhaps not alone (a paused container): the others renew first.
-  if (!overslept) reap();
-  trim(stop);
+  try {
+    if (auto followed = connection_->follow(); !followed) return followed.error();
+    if (!ours.empty()) renew(ours);
+    // Whoever stood still, or could not write, was perhaps not alone (a paused container, a file
+    // that was locked): the others renew first.
+    if (trusted) reap();
+    trim(stop);
+  } catch (const SQLite::Exception& failure) {
+    auto error = sqlite::to_error(failure, "keep house in " + connection_->path());
+    damage_.note(error);
+    return error;
+  }
+  return {};
 }
 
 void Keeper::renew(const std::vector<ConsumerId>& consumers) {
@@ -77,7 +85,11 @@ void Keeper::reap() {
   std::vector<std::string> dead;
   std::vector<std::string> waiting;
   {
+    const auto asked = leases_.now().now;
     sqlite::WriteTransaction transaction{connection_->database()};
+    // The same for who had to wait: those who live are in line behind us, to renew.
+    const auto waited = std::chrono::microseconds{leases_.now().now - asked};
+    if (waited > std::max<std::chrono::microseconds>(kShortWait, leases_.renewal() / 8)) return;
     for (const auto consumer : expired_consumers(*connection_, leases_.now())) {
       dead.push_back(wake_name(*connection_, consumer));
       const auto touched = remove_consumer(*connection_, consumer);

@@ -15,6 +15,7 @@
 #include "leases.hpp"
 #include "queue_tables.hpp"
 #include "umbel/base/log.hpp"
+#include "umbel/sqlite/database.hpp"
 #include "wake.hpp"
 
 namespace umbel::broker_sqlite {
@@ -22,7 +23,7 @@ namespace umbel::broker_sqlite {
 class Keeper {
  public:
   Keeper(std::unique_ptr<Connection> connection, const Leases& leases, const WakeFolder& wake,
-         const Log& log);
+         sqlite::Damage& damage, const Log& log);
 
   // Thread-safe.
   void add(ConsumerId consumer);
@@ -30,7 +31,7 @@ class Keeper {
 
  private:
   void run(const std::stop_token& stop);
-  void round(bool overslept, const std::stop_token& stop);
+  [[nodiscard]] Result<void> round(bool trusted, const std::stop_token& stop);
   void renew(const std::vector<ConsumerId>& consumers);
   void reap();
   void trim(const std::stop_token& stop);
@@ -38,6 +39,7 @@ class Keeper {
   std::unique_ptr<Connection> connection_;  // the thread's
   const Leases& leases_;
   const WakeFolder& wake_;
+  sqlite::Damage& damage_;
   const Log& log_;
   std::mutex mutex_;
   std::condition_variable_any wake_up_;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "core.hpp"
 #include "event_tables.hpp"
 #include "queue_tables.hpp"
+#include "schema.hpp"
 #include "subscription.hpp"
 #include "umbel/sqlite/database.hpp"
 
@@ -103,25 +103,19 @@ class SqliteBroker final : public Broker {
 
   Result<std::vector<QueueFigures>> queues() override {
     const std::lock_guard lock{mutex_};
+    if (auto followed = core_->follow(*connection_); !followed) return followed.error();
     try {
       return queue_figures(*connection_, core_->now(), core_->leases.now());
     } catch (const SQLite::Exception& failure) {
-      return sqlite::to_error(failure, core_->doing("look at queues"));
+      return core_->fault(failure, "look at queues");
     }
   }
 
   Result<void> ping() override {
-    std::error_code failure;
-    if (!std::filesystem::exists(core_->options.path, failure)) {
-      return unavailable("ping broker: " + core_->options.path + " is gone");
-    }
-    const std::lock_guard lock{mutex_};
-    try {
-      static_cast<void>(connection_->query("SELECT 1 FROM queue LIMIT 1").step());
-    } catch (const SQLite::Exception& error) {
-      return sqlite::to_error(error, core_->doing("ping broker"));
-    }
-    return {};
+    auto answers =
+        sqlite::probe(core_->options.path, kApplicationId, "UPDATE event_stream SET bytes = bytes");
+    if (!answers) return answers;
+    return core_->damage.check();
   }
 
  private:
@@ -131,11 +125,12 @@ class SqliteBroker final : public Broker {
     std::vector<std::string> waiting;
     try {
       const std::lock_guard lock{mutex_};
+      if (auto followed = core_->follow(*connection_); !followed) return followed.error();
       sqlite::WriteTransaction transaction{connection_->database()};
       waiting = change();
       transaction.commit();
     } catch (const SQLite::Exception& failure) {
-      return sqlite::to_error(failure, core_->doing(what));
+      return core_->fault(failure, what);
     }
     core_->wake.wake(waiting);
     return {};

@@ -26,7 +26,7 @@ Result<std::unique_ptr<EventSubscription>> SqliteSubscription::open(std::shared_
     transaction.commit();
     subscription->started_ = true;
   } catch (const SQLite::Exception& failure) {
-    return sqlite::to_error(failure, subscription->core_->doing("subscribe"));
+    return subscription->core_->fault(failure, "subscribe");
   }
   return std::unique_ptr<EventSubscription>{std::move(subscription)};
 }
@@ -46,9 +46,8 @@ SqliteSubscription::~SqliteSubscription() {
     forget_wake(*connection_, name_, socket_.name());
     transaction.commit();
   } catch (const SQLite::Exception& failure) {
-    core_->log.debug(
-        "subscriber could not say goodbye",
-        {{"subscriber", name_}, {"reason", sqlite::to_error(failure, core_->doing("leave")).what}});
+    core_->log.debug("subscriber could not say goodbye",
+                     {{"subscriber", name_}, {"reason", core_->fault(failure, "leave").what}});
   }
 }
 
@@ -66,6 +65,21 @@ void SqliteSubscription::start(const std::optional<EventOffset>& after) {
   put_subscriber(*connection_, name_, position_, socket_.name());
 }
 
+Result<bool> SqliteSubscription::follow() {
+  auto followed = core_->follow(*connection_);
+  if (!followed || !*followed) return followed;
+  started_ = false;
+  return followed;
+}
+
+void SqliteSubscription::start_anew() {
+  if (started_) return;
+  sqlite::WriteTransaction transaction{connection_->database()};
+  start(position_);
+  transaction.commit();
+  started_ = true;
+}
+
 Result<std::vector<EventBatch>> SqliteSubscription::next(std::size_t max,
                                                          std::chrono::milliseconds limit,
                                                          std::stop_token stop) {
@@ -75,13 +89,15 @@ Result<std::vector<EventBatch>> SqliteSubscription::next(std::size_t max,
     socket_.drain();
     try {
       const std::lock_guard lock{mutex_};
+      if (auto followed = follow(); !followed) return followed.error();
+      start_anew();
       auto batches = read_events(*connection_, position_, max);
       if (!batches.empty()) {
         position_ = batches.back().offset;
         return batches;
       }
     } catch (const SQLite::Exception& failure) {
-      return sqlite::to_error(failure, core_->doing("read events"));
+      return core_->fault(failure, "read events");
     }
     if (!wait) wait.emplace(limit, stop);
     if (max == 0 || wait->over()) return std::vector<EventBatch>{};
@@ -91,6 +107,8 @@ Result<std::vector<EventBatch>> SqliteSubscription::next(std::size_t max,
 
 Result<void> SqliteSubscription::commit(EventOffset offset) {
   const std::lock_guard lock{mutex_};
+  if (auto followed = follow(); !followed) return followed.error();
+  if (!started_) return {};  // an offset of the file that is gone says nothing here
   if (offset > position_) {
     return invalid(fmt::format("commit: {} was given events up to {}, not up to {}", name_,
                                position_, offset));
@@ -100,13 +118,14 @@ Result<void> SqliteSubscription::commit(EventOffset offset) {
     commit_events(*connection_, name_, offset);
     transaction.commit();
   } catch (const SQLite::Exception& failure) {
-    return sqlite::to_error(failure, core_->doing("commit events"));
+    return core_->fault(failure, "commit events");
   }
   return {};
 }
 
 Result<EventStreamFigures> SqliteSubscription::figures() {
   const std::lock_guard lock{mutex_};
+  if (auto followed = follow(); !followed) return followed.error();
   try {
     EventStreamFigures figures{.last = last_event(*connection_)};
     if (const auto known = find_subscriber(*connection_, name_)) {
@@ -114,7 +133,7 @@ Result<EventStreamFigures> SqliteSubscription::figures() {
     }
     return figures;
   } catch (const SQLite::Exception& failure) {
-    return sqlite::to_error(failure, core_->doing("look at events"));
+    return core_->fault(failure, "look at events");
   }
 }
 

@@ -25,7 +25,10 @@ class SqliteSubscription final : public EventSubscription {
  private:
   SqliteSubscription(std::shared_ptr<Core> core, std::string name,
                      std::unique_ptr<Connection> connection);
-  void start(const std::optional<EventOffset>& after);  // mutex_ is held, in a write transaction
+  // All below: mutex_ is held.
+  void start(const std::optional<EventOffset>& after);  // in a write transaction
+  [[nodiscard]] Result<bool> follow();
+  void start_anew();  // if another file took the place of ours
 
   const std::shared_ptr<Core> core_;
   const std::string name_;
@@ -33,7 +36,7 @@ class SqliteSubscription final : public EventSubscription {
   mutable std::mutex mutex_;
   std::unique_ptr<Connection> connection_;
   EventOffset position_ = 0;  // of the last batch handed out
-  bool started_ = false;
+  bool started_ = false;      // it has its row
 };
 
 }  // namespace umbel::broker_sqlite

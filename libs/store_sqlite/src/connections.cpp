@@ -16,10 +16,10 @@ Statement& Connection::prepared(const char* sql) {
 std::unique_ptr<Connection> Readers::borrow() {
   {
     const std::scoped_lock lock{mutex_};
-    if (!idle_.empty()) {
+    while (!idle_.empty()) {
       auto connection = std::move(idle_.back());
       idle_.pop_back();
-      return connection;
+      if (!sqlite::has_moved(connection->database())) return connection;
     }
   }
   auto database = std::make_unique<SQLite::Database>(

@@ -5,6 +5,7 @@
 // which sleeps where a mutex wakes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -46,16 +47,26 @@ class Connection {
 // Thread-safe.
 class Writer {
  public:
-  explicit Writer(std::unique_ptr<SQLite::Database> database) : connection_{std::move(database)} {}
+  using Open = std::function<Result<std::unique_ptr<SQLite::Database>>()>;
+
+  // `open_again`, if given, opens what stands at the file's path after the file was replaced.
+  explicit Writer(std::unique_ptr<SQLite::Database> database, Open open_again = {})
+      : connection_{std::make_unique<Connection>(std::move(database))},
+        open_again_{std::move(open_again)} {}
 
   // One transaction; committed if `work(Connection&)` answers a value. `doing` is for the error:
   // "accept tasks in var/umbel.db".
   template <class Work>
   auto write(const std::string& doing, Work&& work) -> std::invoke_result_t<Work&, Connection&> {
     const std::scoped_lock lock{mutex_};
+    if (open_again_ && sqlite::has_moved(connection_->database())) {
+      auto database = open_again_();
+      if (!database) return database.error();
+      connection_ = std::make_unique<Connection>(std::move(*database));
+    }
     try {
-      sqlite::WriteTransaction transaction{connection_.database()};
-      auto result = work(connection_);
+      sqlite::WriteTransaction transaction{connection_->database()};
+      auto result = work(*connection_);
       if (result.has_value()) transaction.commit();
       return result;
     } catch (const SQLite::Exception& failure) {
@@ -65,7 +76,8 @@ class Writer {
 
  private:
   std::mutex mutex_;
-  Connection connection_;
+  std::unique_ptr<Connection> connection_;
+  Open open_again_;
 };
 
 // Connections that are opened when needed and kept for the next reader. Never creates the file.

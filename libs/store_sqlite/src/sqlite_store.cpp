@@ -6,6 +6,7 @@
 #include "leases.hpp"
 #include "outbox.hpp"
 #include "results.hpp"
+#include "retention.hpp"
 #include "shared_values.hpp"
 #include "store_file.hpp"
 #include "store_schema.hpp"
@@ -26,16 +27,18 @@ namespace {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(const std::string& path, std::unique_ptr<SQLite::Database> database,
-              const Clock& clock)
-      : file_{path, std::move(database)},
+  SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<SQLite::Database> database,
+              const Clock& clock, Log log)
+      : file_{options.path, std::move(database),
+              [this, options, log = std::move(log)] { return open_again(options, log); }},
         outbox_{file_},
         results_{file_},
         submissions_{file_},
         catalogue_{file_},
         ticks_{file_},
         leases_{file_},
-        shared_{file_, clock} {}
+        shared_{file_, clock},
+        retention_{file_} {}
 
   Outbox& outbox() override { return outbox_; }
   ResultStore& results() override { return results_; }
@@ -44,24 +47,33 @@ class SqliteStore final : public Store {
   TickLedger& ticks() override { return ticks_; }
   Leases& leases() override { return leases_; }
   SharedValues& shared() override { return shared_; }
+  StoreRetention& retention() override { return retention_; }
 
   [[nodiscard]] Result<void> ping() override {
-    std::error_code ignored;
-    if (!std::filesystem::exists(file_.path, ignored)) {
-      return unavailable("the store's file " + file_.path + " is gone");
-    }
-    auto readable = file_.read("read", [](Connection& connection) -> Result<void> {
-      connection.run("SELECT value FROM counters WHERE name = 'probe'");
-      return {};
-    });
-    if (!readable) return readable;
-    return file_.write("write", [](Connection& connection) -> Result<void> {
-      (void)take_numbers(connection, "probe", 1);
-      return {};
-    });
+    auto answers = sqlite::probe(file_.path, kStoreApplicationId,
+                                 "UPDATE counters SET value = value WHERE name = 'probe'");
+    if (!answers) return answers;
+    return file_.damage.check();
   }
 
  private:
+  // After the file was replaced. One that is gone is not made anew here: whoever deleted it shall
+  // see that, and may start a program to begin an empty one.
+  [[nodiscard]] Result<std::unique_ptr<SQLite::Database>> open_again(
+      const SqliteStoreOptions& options, const Log& log) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(options.path, ignored)) {
+      return sqlite::to_error(SQLite::Exception{"nothing is at its path", SQLITE_READONLY_DBMOVED},
+                              "write into " + options.path);
+    }
+    auto database = sqlite::open(options.path, kStoreApplicationId, store_migrations(),
+                                 {.full_sync = options.full_sync, .create = false});
+    if (!database) return database;
+    file_.damage.forget();
+    log.warn("the store's file was replaced and is opened anew", {{"path", options.path}});
+    return database;
+  }
+
   StoreFile file_;
   SqliteOutbox outbox_;
   SqliteResults results_;
@@ -70,6 +82,7 @@ class SqliteStore final : public Store {
   SqliteTicks ticks_;
   SqliteLeases leases_;
   SqliteSharedValues shared_;
+  SqliteRetention retention_;
 };
 
 }  // namespace
@@ -82,7 +95,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteStoreOptions options, con
   if (!database) return database.error();
   log.debug("store opened", {{"path", options.path}});
   return std::unique_ptr<Store>{
-      std::make_unique<store_sqlite::SqliteStore>(options.path, std::move(*database), clock)};
+      std::make_unique<store_sqlite::SqliteStore>(options, std::move(*database), clock, log)};
 }
 
 }  // namespace umbel

@@ -14,20 +14,27 @@ inline constexpr std::int32_t kStoreApplicationId = 0x556D6253;  // `UmbS`
 inline constexpr std::size_t kIdleReaders = 8;
 
 struct StoreFile {
-  StoreFile(std::string file, std::unique_ptr<SQLite::Database> database)
-      : path{std::move(file)}, writer{std::move(database)}, readers{path, kIdleReaders} {}
+  StoreFile(std::string file, std::unique_ptr<SQLite::Database> database, Writer::Open open_again)
+      : path{std::move(file)},
+        writer{std::move(database), std::move(open_again)},
+        readers{path, kIdleReaders} {}
 
   // `work(Connection&)` in one transaction; `doing` is a few words, such as "accept tasks".
   template <class Work>
   auto write(std::string_view doing, Work&& work) {
-    return writer.write(fmt::format("{} in {}", doing, path), std::forward<Work>(work));
+    auto done = writer.write(fmt::format("{} in {}", doing, path), std::forward<Work>(work));
+    if (!done) damage.note(done.error());
+    return done;
   }
   template <class Work>
   auto read(std::string_view doing, Work&& work) {
-    return readers.read(fmt::format("{} in {}", doing, path), std::forward<Work>(work));
+    auto done = readers.read(fmt::format("{} in {}", doing, path), std::forward<Work>(work));
+    if (!done) damage.note(done.error());
+    return done;
   }
 
   std::string path;
+  sqlite::Damage damage;
   Writer writer;
   Readers readers;
 };

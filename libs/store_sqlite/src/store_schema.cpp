@@ -146,6 +146,8 @@ INSERT OR REPLACE INTO schedules (name, definition, first_seen)
   FROM sightings_of_schedules WHERE instr(name, ' | ') > 1 ORDER BY first_seen;
 DROP TABLE sightings_of_schedules;
 )sql",
+    // Retention looks for the deepest of each subreddit.
+    "CREATE INDEX sightings_by_subreddit ON sightings (subreddit, created)",
 };
 
 }  // namespace

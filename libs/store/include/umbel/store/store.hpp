@@ -5,6 +5,7 @@
 #include "umbel/store/leases.hpp"
 #include "umbel/store/outbox.hpp"
 #include "umbel/store/result_store.hpp"
+#include "umbel/store/retention.hpp"
 #include "umbel/store/submissions.hpp"
 #include "umbel/store/task_catalogue.hpp"
 #include "umbel/store/tick_ledger.hpp"
@@ -22,6 +23,7 @@ class Store {
   virtual TickLedger& ticks() = 0;
   virtual Leases& leases() = 0;
   virtual SharedValues& shared() = 0;
+  virtual StoreRetention& retention() = 0;
   // Whether the store can be read and written now; for /readyz.
   [[nodiscard]] virtual Result<void> ping() = 0;
 };

@@ -192,6 +192,22 @@ class FaultySharedValues final : public SharedValues {
   FaultPlan& plan_;
 };
 
+class FaultyRetention final : public StoreRetention {
+ public:
+  FaultyRetention(StoreRetention& real, FaultPlan& plan) : real_{real}, plan_{plan} {}
+
+  [[nodiscard]] Result<Forgotten> forget(const RetentionLimits& limits, std::size_t most) override {
+    return plan_.run("retention.forget", [&] { return real_.forget(limits, most); });
+  }
+  [[nodiscard]] Result<StoreSize> size() override {
+    return plan_.run("retention.size", [&] { return real_.size(); });
+  }
+
+ private:
+  StoreRetention& real_;
+  FaultPlan& plan_;
+};
+
 // The real store and the plan outlive it.
 class FaultyStore final : public Store {
  public:
@@ -204,7 +220,8 @@ class FaultyStore final : public Store {
         catalogue_{real.catalogue(), plan},
         ticks_{real.ticks(), plan},
         leases_{real.leases(), plan},
-        shared_{real.shared(), plan} {}
+        shared_{real.shared(), plan},
+        retention_{real.retention(), plan} {}
 
   Outbox& outbox() override { return outbox_; }
   ResultStore& results() override { return results_; }
@@ -213,6 +230,7 @@ class FaultyStore final : public Store {
   TickLedger& ticks() override { return ticks_; }
   Leases& leases() override { return leases_; }
   SharedValues& shared() override { return shared_; }
+  StoreRetention& retention() override { return retention_; }
   [[nodiscard]] Result<void> ping() override {
     return plan_.run("store.ping", [&] { return real_.ping(); });
   }
@@ -227,6 +245,7 @@ class FaultyStore final : public Store {
   FaultyTicks ticks_;
   FaultyLeases leases_;
   FaultySharedValues shared_;
+  FaultyRetention retention_;
 };
 
 }  // namespace umbel::testing
