@@ -50,6 +50,18 @@ TEST(Iso8601, RefusesWhatIsNoInstant) {
   }
 }
 
+TEST(Iso8601, RefusesAnInstantThatFourDigitsOfAYearCannotSayInUtc) {
+  for (const char* text :
+       {"9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+00:01", "0000-12-31"}) {
+    EXPECT_FALSE(parse_iso8601(text)) << text;
+  }
+  for (const char* text : {"9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z"}) {
+    const auto instant = parse_iso8601(text);
+    ASSERT_TRUE(instant) << text;
+    EXPECT_EQ(parse_iso8601(iso8601(*instant)), instant) << text;
+  }
+}
+
 TEST(JsonQuoted, EscapesControlsAndReplacesBrokenUtf8) {
   EXPECT_EQ(json_quoted("a\"b\\c\n\x01"), R"("a\"b\\c\n\u0001")");
   EXPECT_EQ(json_quoted("é€😀"), "\"é€😀\"");

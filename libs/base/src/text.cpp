@@ -52,6 +52,14 @@ bool take(std::string_view& text, char c) {
   return true;
 }
 
+// Python's datetime, and four digits, end with these years.
+std::optional<WallTime> writable(WallTime time) {
+  using namespace std::chrono;
+  const auto year = year_month_day{floor<days>(time)}.year();
+  if (year < std::chrono::year{1} || year > std::chrono::year{9999}) return std::nullopt;
+  return time;
+}
+
 }  // namespace
 
 std::string json_quoted(std::string_view text) {
@@ -124,7 +132,7 @@ std::optional<WallTime> parse_iso8601(std::string_view text) {
                             day{static_cast<unsigned>(*day_number)}};
   if (!date.ok()) return std::nullopt;
   WallTime time{sys_days{date}};
-  if (text.empty()) return time;
+  if (text.empty()) return writable(time);
   if (!take(text, 'T') && !take(text, ' ')) return std::nullopt;
   const auto hour = take_number(text, 2);
   if (!hour || *hour > 23 || !take(text, ':')) return std::nullopt;
@@ -148,7 +156,7 @@ std::optional<WallTime> parse_iso8601(std::string_view text) {
       time += microseconds{micros};
     }
   }
-  if (text.empty() || text == "Z") return time;
+  if (text.empty() || text == "Z") return writable(time);
   const bool west = text[0] == '-';
   if (!take(text, '+') && !take(text, '-')) return std::nullopt;
   const auto offset_hours = take_number(text, 2);
@@ -157,7 +165,7 @@ std::optional<WallTime> parse_iso8601(std::string_view text) {
   const auto offset_minutes = text.empty() ? std::optional{0} : take_number(text, 2);
   if (!offset_minutes || *offset_minutes > 59 || !text.empty()) return std::nullopt;
   const auto offset = hours{*offset_hours} + minutes{*offset_minutes};
-  return west ? time + offset : time - offset;
+  return writable(west ? time + offset : time - offset);
 }
 
 std::string spoken(std::chrono::microseconds duration) {

@@ -22,7 +22,7 @@ namespace umbel {
 // reads alike.
 [[nodiscard]] std::string iso8601(WallTime time);
 // Reads ISO 8601 with `T` or a space, optional fraction, `Z` or an offset; without a zone it is
-// UTC, as in Celery.
+// UTC, as in Celery. In UTC it must lie in the years 1 to 9999, which is what iso8601() can write.
 [[nodiscard]] std::optional<WallTime> parse_iso8601(std::string_view text);
 
 // A duration as people say it: `420 ms`, `2.4 s`, `3 min 12 s`, `5 h 2 min`.
