@@ -40,5 +40,11 @@ TEST(Permalink, AnythingElseIsRefusedWithWhatIsAllowed) {
   }
 }
 
+TEST(Permalink, ARefusalIsShortWhateverWasAsked) {
+  const auto id = submission_id("https://" + std::string(5000, 'x') + "/comments/48fbm9", kApi);
+  ASSERT_TRUE(id.has_error());
+  EXPECT_LT(id.error().what.size(), 600U);
+}
+
 }  // namespace
 }  // namespace umbel::reddit

@@ -62,7 +62,7 @@ Result<std::string> submission_id(std::string_view url, std::string_view api_url
   const Parts parts = parts_of(url);
   if (!parts.understood) return refused("is no http or https address");
   if (!parts.host.empty() && !is_reddit(parts.host) && parts.host != parts_of(api_url).host) {
-    return refused(fmt::format("is on {}, which is not Reddit", parts.host));
+    return refused(fmt::format("is on {}, which is not Reddit", shortened(parts.host, 100)));
   }
   if (!parts.path.starts_with('/')) return refused("has no path");
 
