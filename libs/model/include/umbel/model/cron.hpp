@@ -45,7 +45,8 @@ class CronExpression {
   // within eight years (30 February).
   [[nodiscard]] std::optional<WallTime> next_after(WallTime after, const TimeZone& zone) const;
 
-  // As umbel::due_between. Costs a look at each day of the span, not at each tick.
+  // As umbel::due_between. Costs a look at each day of the span, not at each tick; of a
+  // span above a century only the end is looked at.
   [[nodiscard]] std::optional<Due> due_between(WallTime after, WallTime now,
                                                const TimeZone& zone) const;
 
