@@ -8,6 +8,7 @@
 
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
+#include "yaml_document.hpp"
 #include "yaml_json.hpp"
 
 namespace umbel {
@@ -39,11 +40,11 @@ class Reader {
 
   Result<std::vector<ScheduleEntry>> read(std::string_view text) {
     try {
-      const auto documents = YAML::LoadAll(std::string{text});
-      if (documents.size() > 1) {
-        mistake(documents[1].Mark().line + 1, "", "has more than one document (`---`)");
+      const auto document = first_document(std::string{text});
+      if (document.second) {
+        mistake(document.second->line + 1, "", "has more than one document (`---`)");
       } else {
-        read_top(documents.empty() ? YAML::Node{} : documents.front());
+        read_top(document.node);
       }
     } catch (const YAML::Exception& error) {
       mistake(error.mark.line + 1, "", "not YAML: " + error.msg);
