@@ -14,3 +14,7 @@ if(UMBEL_SANITIZE)
     add_compile_options(-Wno-tsan)  # GCC 12 warns of Boost's fences, which TSan does not model
   endif()
 endif()
+
+if(UMBEL_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # libFuzzer's coverage, in the libraries as in the targets
+endif()

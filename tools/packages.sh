@@ -8,8 +8,9 @@ BUILD_PACKAGES=(
   libsqlite3-dev libsqlitecpp-dev
 )
 RUN_PACKAGES=(prometheus)
-TEST_PACKAGES=(libgtest-dev libgmock-dev clang-format chromium curl procps git)
+TEST_PACKAGES=(libgtest-dev libgmock-dev clang-format chromium curl procps git faketime)
 BARE_PACKAGES=(debootstrap)
+FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)  # for tools/fuzz alone
 
 # Prints those of its arguments that are not installed.
 missing_packages() {
