@@ -218,7 +218,8 @@ TEST_F(IntakeOverSqlite, WhatIsNoEventIsCountedAndPassedOver) {
   engines.publish({received("a", now())});
 
   ASSERT_TRUE(run.reaches([](const Totals& totals) { return totals.received == 1; }));
-  EXPECT_TRUE(run.counts("umbel_events_undecodable_total 3"));
+  EXPECT_TRUE(run.counts("umbel_events_undecodable_total{reason=\"body\"} 1"));
+  EXPECT_TRUE(run.counts("umbel_events_undecodable_total{reason=\"event\"} 2"));
   EXPECT_TRUE(eventually(
       [&] { return run.counts("umbel_events_received_total{type=\"task-received\"} 1"); }));
 }

@@ -173,13 +173,14 @@ TEST(Kept, ComesBackAsItWas) {
   LiveState state = a_state();
   state.apply(heartbeat("w1@host", kNow, 7, 12), kNow);
   state.apply(succeeded("a", kNow), kNow);
-  state.count_cut_batches(3);
+  state.count_cut_batches(3, std::nullopt, kNow);
   state.caught_up(kNow + seconds{1});
 
-  const auto kept = from_note(to_note(state, kNow));
+  const auto kept = from_note(to_note(state, kNow, {.events = 7, .results = 9}));
 
   ASSERT_TRUE(kept.has_value());
   EXPECT_EQ(kept->totals, state.totals());
+  EXPECT_EQ(kept->counted, (CountedUpTo{.events = 7, .results = 9}));
   EXPECT_EQ(kept->since, kNow);
   EXPECT_EQ(kept->events_read, kNow + seconds{1});
   ASSERT_EQ(kept->workers.size(), 1U);

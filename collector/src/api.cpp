@@ -126,20 +126,39 @@ Response list_tasks(const ApiParts& parts, const Request& request) {
       parts.live.with([&](LiveState& state) { return flower::tasks(state, *query); })));
 }
 
+// The live state lets go of the long texts of tasks that have not changed for a while.
+void add_texts_from_history(History& history, Task& task) {
+  if (task.args && task.kwargs && (task.result || task.exception || !is_final(task.state))) return;
+  const auto kept = history.find(task.uuid);
+  if (!kept) return;
+  const auto add = [](const std::optional<std::string>& from, std::optional<std::string>& to) {
+    if (!to) to = from;
+  };
+  add(kept->args, task.args);
+  add(kept->kwargs, task.kwargs);
+  add(kept->eta, task.eta);
+  add(kept->expires, task.expires);
+  add(kept->result, task.result);
+  add(kept->exception, task.exception);
+  add(kept->traceback, task.traceback);
+}
+
 Response task_info(const ApiParts& parts, const Request& request) {
   const TaskId id{request.parameters.at("id")};
-  auto dict = parts.live.with([&](LiveState& state) {
-    const Task* const task = state.find(id);
-    return task == nullptr ? std::nullopt
-                           : std::optional{flower::task_dict(*task, flower::children_of(state))};
+  auto task = parts.live.with([&](LiveState& state) {
+    const Task* const known = state.find(id);
+    return known == nullptr ? std::nullopt : std::optional{*known};
   });
-  if (!dict) {
-    const auto kept = parts.history.find(id);
+  if (task) {
+    add_texts_from_history(parts.history, *task);
+  } else {
+    auto kept = parts.history.find(id);
     if (!kept) return refused(kept.error());
-    dict = parts.live.with(
-        [&](LiveState& state) { return flower::task_dict(*kept, flower::children_of(state)); });
+    task = std::move(*kept);
   }
-  return json_response(flower::text(*dict));
+  const auto dict = parts.live.with(
+      [&](LiveState& state) { return flower::task_dict(*task, flower::children_of(state)); });
+  return json_response(flower::text(dict));
 }
 
 Response list_targets(const ApiParts& parts) {
@@ -163,13 +182,15 @@ Result<std::string> task_status(Store& store, History& history, Live& live, cons
   if (stored && is_final(stored->state)) {
     return status_text(id, value_of(stored->result), to_text(stored->state));
   }
-  auto text = live.with([&](LiveState& state) {
-    const Task* const task = state.find(id);
-    // A task that runs again after an ended run stands in the store as it is now.
-    return task == nullptr ? std::string{}
-                           : status_text(id, shown_result(*task), task->state_text());
+  auto task = live.with([&](LiveState& state) {
+    const Task* const known = state.find(id);
+    return known == nullptr ? std::nullopt : std::optional{*known};
   });
-  if (!text.empty()) return text;
+  if (task) {
+    // A task that runs again after an ended run stands in the store as it is now.
+    if (is_final(task->state)) add_texts_from_history(history, *task);
+    return status_text(id, shown_result(*task), task->state_text());
+  }
   if (stored) return status_text(id, nullptr, to_text(stored->state));
   const auto kept = history.find(id);
   if (kept) return status_text(id, shown_result(*kept), kept->state_text());

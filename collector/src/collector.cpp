@@ -32,7 +32,7 @@ struct Collector::Impl {
         clock{the_clock},
         metrics{the_metrics},
         log{the_log},
-        live{options.max_tasks, clock.wall()},
+        live{options.max_tasks, clock.wall(), &clock},
         stream{live, clock, metrics, {}},
         gauges{live, stream, clock, metrics},
         intake{broker,

@@ -92,19 +92,19 @@ Less ascending(const std::string& key) {
   return [](const Task& a, const Task& b) { return a.started < b.started; };
 }
 
-void sort(std::vector<const Task*>& tasks, const std::string& sort_by) {
+void sort(std::vector<Task>& tasks, const std::string& sort_by) {
   if (sort_by.empty()) {
-    std::sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) {
-      return a->timestamp != b->timestamp ? a->timestamp > b->timestamp : a->uuid < b->uuid;
+    std::sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) {
+      return a.timestamp != b.timestamp ? a.timestamp > b.timestamp : a.uuid < b.uuid;
     });
     return;
   }
   const bool descending = sort_by.front() == '-';
   const Less less = ascending(descending ? sort_by.substr(1) : sort_by);
   std::sort(tasks.begin(), tasks.end(),
-            [](const Task* a, const Task* b) { return a->uuid < b->uuid; });
-  std::stable_sort(tasks.begin(), tasks.end(), [&](const Task* a, const Task* b) {
-    return descending ? less(*b, *a) : less(*a, *b);
+            [](const Task& a, const Task& b) { return a.uuid < b.uuid; });
+  std::stable_sort(tasks.begin(), tasks.end(), [&](const Task& a, const Task& b) {
+    return descending ? less(b, a) : less(a, b);
   });
 }
 
@@ -123,11 +123,8 @@ json::object active_queue(const std::string& name) {
 
 Children children_of(const LiveState& state) {
   Children children;
-  state.each_task([&](const Task& task, std::uint64_t) {
-    if (task.parent_id && !task.parent_id->empty())
-      children.emplace(*task.parent_id, task.uuid.str());
-    return true;
-  });
+  state.tasks().each_child(
+      [&](std::string parent, std::string child) { children.emplace(parent, child); });
   return children;
 }
 
@@ -199,9 +196,9 @@ Result<TaskQuery> task_query(const http::Request& request) {
 }
 
 json::object tasks(const LiveState& state, const TaskQuery& query) {
-  std::vector<const Task*> found;
+  std::vector<Task> found;
   state.each_task([&](const Task& task, std::uint64_t) {
-    if (matches(task, query)) found.push_back(&task);
+    if (matches(task, query)) found.push_back(task);
     return true;
   });
   sort(found, query.sort_by);
@@ -214,7 +211,7 @@ json::object tasks(const LiveState& state, const TaskQuery& query) {
     json::object dict;
     json::value worker;
     // Erasing a key would move the last one into its place.
-    for (auto& [key, value] : task_dict(*found[i], children)) {
+    for (auto& [key, value] : task_dict(found[i], children)) {
       if (key == "worker") {
         worker = std::move(value);
       } else {
@@ -222,7 +219,7 @@ json::object tasks(const LiveState& state, const TaskQuery& query) {
       }
     }
     if (!worker.is_null()) dict.emplace("worker", std::move(worker));
-    answer.emplace(found[i]->uuid.str(), std::move(dict));
+    answer.emplace(found[i].uuid.str(), std::move(dict));
   }
   return answer;
 }

@@ -11,10 +11,15 @@ constexpr std::array kStates{TaskState::Pending, TaskState::Received, TaskState:
                              TaskState::Success, TaskState::Failure,  TaskState::Revoked,
                              TaskState::Retry,   TaskState::Rejected, TaskState::Custom};
 
+constexpr std::array kBlindReasons{BlindReason::Cut, BlindReason::Gap, BlindReason::Outage,
+                                   BlindReason::Behind, BlindReason::Stopped};
+
 struct Figures {
   std::array<std::uint64_t, kStates.size()> tasks{};
   double online = 0, lost = 0;
   double lag = 0;
+  double task_bytes = 0;
+  std::array<std::uint64_t, kBlindReasons.size()> blind{};
   std::optional<WallTime> last_event;
   std::map<std::string, LiveQueue> queues;
 };
@@ -28,6 +33,9 @@ Figures read(const LiveState& state, WallTime now) {
     if (status == WorkerStatus::Lost) ++figures.lost;
   }
   figures.lag = std::chrono::duration<double>(state.lag(now)).count();
+  figures.task_bytes = static_cast<double>(state.tasks().bytes());
+  for (std::size_t i = 0; i < kBlindReasons.size(); ++i)
+    figures.blind[i] = state.blind_seconds(kBlindReasons[i]);
   figures.last_event = state.monitor().last_event;
   figures.queues = state.queues();
   return figures;
@@ -51,6 +59,12 @@ void Gauges::update() {
   metrics_.gauge(metrics::kEventLag).Set(figures.lag);
   if (figures.last_event)
     metrics_.gauge(metrics::kEventsLast).Set(to_unix_seconds(*figures.last_event));
+  metrics_.gauge(metrics::kLiveTaskBytes).Set(figures.task_bytes);
+  for (std::size_t i = 0; i < kBlindReasons.size(); ++i) {
+    metrics_.counter(metrics::kBlindSeconds, {std::string{to_text(kBlindReasons[i])}})
+        .Increment(static_cast<double>(figures.blind[i] - blind_[i]));
+    blind_[i] = figures.blind[i];
+  }
   metrics_.gauge(metrics::kPages).Set(static_cast<double>(stream_.pages()));
   update_queues(figures.queues, now);
 }

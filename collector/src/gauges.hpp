@@ -1,6 +1,7 @@
 // Brings the collector's gauges up to date, right before each scrape.
 #pragma once
 
+#include <array>
 #include <map>
 #include <mutex>
 #include <set>
@@ -31,6 +32,7 @@ class Gauges {
   metrics::Metrics& metrics_;
   std::mutex mutex_;
   metrics::BoundedLabel queue_label_;
+  std::array<std::uint64_t, 5> blind_{};                    // seconds given so far, by reason
   std::set<std::string> shown_;                             // queues with gauges
   std::map<std::string, std::uint64_t> published_, acked_;  // as counted so far, by queue
 };

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "closing.hpp"
-#include "kept.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/events.hpp"
 #include "umbel/metrics/catalogue.hpp"
@@ -18,11 +17,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kBatches = 256;       // read at a time
-constexpr std::size_t kLatestLoaded = 200;  // finished tasks that a start shows again
 constexpr std::size_t kResultsRead = 1000;  // at a time
 constexpr std::size_t kMostAwaited = 20'000;
-constexpr std::size_t kDetail = 200;      // bytes of a moment's detail
-constexpr auto kIdleFlush = seconds{10};  // keeps the position of an idle monitor
+constexpr std::size_t kDetail = 200;  // bytes of a moment's detail
+constexpr int kTries = 3;             // of a look into the history
+constexpr auto kShedShown = seconds{30};
+constexpr auto kLastWords = seconds{5};  // for each of the last two writes of a stop
 
 Moment moment_of(const TaskEvent& event) {
   const std::string detail = event.exception ? *event.exception
@@ -41,6 +41,20 @@ bool may_be_known(const TaskEvent& event, bool some_were_evicted) {
   return !first || event.retries.value_or(0) > 0 || some_were_evicted;
 }
 
+// The event's texts, for a task whose state is known and whose texts were let go of.
+void add_texts(Task& task, const TaskEvent& event) {
+  const auto add = [](const std::optional<std::string>& from, std::optional<std::string>& to) {
+    if (!to) to = from;
+  };
+  add(event.args, task.args);
+  add(event.kwargs, task.kwargs);
+  add(event.eta, task.eta);
+  add(event.expires, task.expires);
+  add(event.result, task.result);
+  add(event.exception, task.exception);
+  add(event.traceback, task.traceback);
+}
+
 }  // namespace
 
 Intake::Intake(Broker& broker, ResultStore& results, History& history, Live& live,
@@ -55,50 +69,29 @@ Intake::Intake(Broker& broker, ResultStore& results, History& history, Live& liv
       log_{log},
       options_{std::move(options)},
       push_sequence_{std::move(push_sequence)},
+      backlog_{{.shed_from = options_.shed_from, .most = options_.most_waiting}},
       events_outage_{"reading events", clock, log},
       history_outage_{"writing the history", clock, log},
-      results_outage_{"reading results", clock, log} {
+      results_outage_{"reading results", clock, log},
+      writer_{history, clock} {
   for (const metrics::Family* family :
-       {&metrics::kEventsUndecodable, &metrics::kEventsGap, &metrics::kEventBatchesCut,
-        &metrics::kTasksClosed, &metrics::kTasksEvicted, &metrics::kHistoryRows,
-        &metrics::kHistoryErrors}) {
+       {&metrics::kEventsGap, &metrics::kEventBatchesCut, &metrics::kTasksClosed,
+        &metrics::kTasksEvicted, &metrics::kHistoryRows, &metrics::kHistoryErrors,
+        &metrics::kHistoryReread}) {
     (void)metrics_.counter(*family);
   }
+  for (const char* what : {"moments", "texts", "batches"})
+    (void)metrics_.counter(metrics::kHistoryShed, {what});
+  for (const char* reason : {"body", "event"})
+    (void)metrics_.counter(metrics::kEventsUndecodable, {reason});
+  metrics_.gauge(metrics::kHistoryWaiting).Set(0);
   (void)metrics_.histogram(metrics::kHistoryBatchSeconds);
 }
 
 Intake::~Intake() { stop(); }
 
-Result<void> Intake::load() {
-  auto position = history_.position();
-  if (!position) return position.error();
-  auto kept = from_note(position->note);
-  if (!kept) {
-    log_.warn("the counts kept with the history cannot be read and begin anew",
-              {{"error", kept.error().what}});
-    kept = Kept{};
-  }
-  auto unfinished = history_.unfinished(options_.most_tasks);
-  if (!unfinished) return unfinished.error();
-  auto latest = history_.latest(kLatestLoaded, std::nullopt);
-  if (!latest) return latest.error();
-  std::vector<Task> tasks = std::move(*unfinished);
-  std::move(latest->tasks.begin(), latest->tasks.end(), std::back_inserter(tasks));
-  std::stable_sort(tasks.begin(), tasks.end(),
-                   [](const Task& a, const Task& b) { return a.timestamp < b.timestamp; });
-  since_ = kept->since ? kept->since : std::optional{clock_.wall()};
-  live_.with([&](LiveState& state) {
-    state.restore(kept->totals);
-    for (LiveWorker& worker : kept->workers) state.restore(std::move(worker));
-    for (Task& task : tasks) state.adopt(std::move(task));
-    if (kept->events_read) state.blind_until(*kept->events_read);
-  });
-  position_ = committed_ = std::move(*position);
-  tailed_ = position_.result_sequence;
-  return {};
-}
-
 void Intake::start() {
+  started_ = clock_.steady();
   thread_ = std::jthread{[this](const std::stop_token& stop) { run(stop); }};
 }
 
@@ -108,28 +101,44 @@ void Intake::stop() {
 }
 
 void Intake::run(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    if (subscription_ || subscribe()) {
-      const auto batches = subscription_->next(kBatches, options_.flush_every, stop);
-      if (batches) {
-        events_outage_.over();
-        take(*batches);
-      } else if (!stop.stop_requested()) {
-        events_outage_.failed(batches.error());
-        subscription_.reset();
-      }
+  while (!stop.stop_requested()) turn(stop);
+  finish();
+}
+
+void Intake::turn(const std::stop_token& stop) {
+  if (wait_for_history()) {
+    if (writer_.busy()) {
+      take_outcome(options_.flush_every);
+    } else if (!history_is_due()) {
+      pause(stop, milliseconds{20});
     }
-    const std::string broken =
-        events_outage_.failing() ? "events cannot be read from the broker" : "";
-    say(broken, history_error_);
-    if (clock_.steady() - last_tail_ >= options_.tail_every) tail_results();
-    flush_if_due(false);
-    if (events_outage_.failing()) {
-      drained_ = false;
-      pause(stop, events_outage_.wait());
+  } else if (subscription_ || subscribe()) {
+    const auto batches = subscription_->next(kBatches, options_.flush_every, stop);
+    if (batches) {
+      events_outage_.over();
+      take(*batches);
+    } else if (!stop.stop_requested()) {
+      events_outage_.failed(batches.error());
+      subscription_.reset();
     }
   }
-  flush_if_due(true);
+  take_outcome(milliseconds{0});
+  say();
+  if (clock_.steady() - last_tail_ >= options_.tail_every) tail_results();
+  if (history_is_due()) hand_over();
+  if (backlog_.over() && mode_ == Mode::Following) give_up();
+  if (events_outage_.failing()) {
+    drained_ = false;
+    pause(stop, events_outage_.wait());
+  }
+}
+
+void Intake::finish() {
+  take_outcome(kLastWords);
+  if (!writer_.busy() && mode_ != Mode::Ahead) {
+    hand_over();
+    take_outcome(kLastWords);
+  }
   subscription_.reset();
 }
 
@@ -151,69 +160,126 @@ bool Intake::subscribe() {
 }
 
 void Intake::take(const std::vector<EventBatch>& batches) {
+  std::vector<Taken> taken;
   std::vector<Event> events;
   for (const EventBatch& batch : batches) {
-    if (position_.event_offset > 0 && batch.offset > position_.event_offset + 1) {
-      const std::uint64_t cut = batch.offset - position_.event_offset - 1;
-      metrics_.counter(metrics::kEventBatchesCut).Increment(static_cast<double>(cut));
-      log_.error("events were cut off before they were read", {{"batches", cut}});
-      live_.with([&](LiveState& state) {
-        state.count_cut_batches(cut);
-        state.blind_until(batch.published);
-      });
-    }
+    if (position_.event_offset > 0 && batch.offset > position_.event_offset + 1) count_cut(batch);
     position_.event_offset = std::max(position_.event_offset, batch.offset);
+    last_published_ = batch.published;
+    events.clear();
     const auto skipped = celery::decode_events(batch.body, events);
-    const std::size_t undecodable = skipped ? *skipped : 1;
-    if (undecodable > 0) {
-      metrics_.counter(metrics::kEventsUndecodable).Increment(static_cast<double>(undecodable));
+    if (!skipped) metrics_.counter(metrics::kEventsUndecodable, {"body"}).Increment();
+    if (skipped && *skipped > 0) {
+      metrics_.counter(metrics::kEventsUndecodable, {"event"})
+          .Increment(static_cast<double>(*skipped));
     }
+    const bool again = batch.offset <= counted_.events && mode_ == Mode::Behind;
+    for (Event& event : events) taken.push_back({std::move(event), batch.published, again});
   }
-  read_back(events);
+  read_back(taken);
   const WallTime now = clock_.wall();
-  apply(events, now);
-  drained_ = batches.size() < kBatches;
+  apply(taken, now);
+  if (mode_ == Mode::Behind && position_.event_offset >= counted_.events) {
+    log_.info("the history has caught up", {{"batch", position_.event_offset}});
+    mode_ = Mode::Following;
+  }
+  drained_ = batches.size() < kBatches && mode_ != Mode::Behind;
+  if (drained_) starting_ = false;
   live_.with([&](LiveState& state) {
     if (!batches.empty()) state.set_lag(now - batches.back().published, now);
     if (drained_) state.caught_up(now);
   });
 }
 
-// A task that the live state has forgotten is read back first, or the history would be overwritten
-// with the little that one event says.
-void Intake::read_back(const std::vector<Event>& events) {
+// The stream's bound dropped what lies between the last batch and this one.
+void Intake::count_cut(const EventBatch& batch) {
+  const std::uint64_t last_seen = mode_ == Mode::Behind
+                                      ? std::max(position_.event_offset, counted_.events)
+                                      : position_.event_offset;
+  const std::uint64_t cut = batch.offset - position_.event_offset - 1;
+  const std::uint64_t unseen = batch.offset > last_seen + 1 ? batch.offset - last_seen - 1 : 0;
+  if (cut > unseen) {
+    // They were shown and counted, but could not be read a second time for the history.
+    metrics_.counter(metrics::kHistoryShed, {"batches"})
+        .Increment(static_cast<double>(cut - unseen));
+    log_.error("events were cut off before the history could be written",
+               {{"batches", cut - unseen}});
+  }
+  if (unseen == 0) return;
+  metrics_.counter(metrics::kEventBatchesCut).Increment(static_cast<double>(unseen));
+  log_.error("events were cut off before they were read", {{"batches", unseen}});
+  live_.with([&](LiveState& state) {
+    const auto read = state.monitor().events_read;
+    state.count_cut_batches(unseen, last_published_ ? last_published_ : read, batch.published);
+    state.blind_until(batch.published);
+  });
+}
+
+// A task that the live state has forgotten is read back first, or it would be counted by the little
+// that one event says.
+void Intake::read_back(const std::vector<Taken>& events) {
   std::set<TaskId> wanted;
   live_.with([&](LiveState& state) {
-    for (const Event& event : events) {
-      const auto* const task = std::get_if<TaskEvent>(&event);
+    for (const Taken& taken : events) {
+      const auto* const task = std::get_if<TaskEvent>(&taken.event);
       if (task == nullptr || task->uuid.empty() || state.knows(task->uuid)) continue;
-      if (may_be_known(*task, state.evicted() > 0)) wanted.insert(task->uuid);
+      if (taken.again || may_be_known(*task, state.evicted() > 0)) wanted.insert(task->uuid);
     }
   });
   for (const TaskId& id : wanted) {
-    if (const auto waiting = tasks_.find(id); waiting != tasks_.end()) {
-      live_.with([&](LiveState& state) { state.adopt(waiting->second); });
-    } else if (auto found = history_.find(id)) {
-      live_.with([&](LiveState& state) { state.adopt(std::move(*found)); });
-    }
+    auto known = recall(id);
+    if (known) live_.with([&](LiveState& state) { state.adopt(std::move(*known)); });
   }
 }
 
-void Intake::apply(const std::vector<Event>& events, WallTime now) {
+Result<Task> Intake::recall(const TaskId& id) {
+  if (const Task* const waiting = backlog_.find(id)) return *waiting;
+  if (const Task* const in_hand = writer_.find(id)) return *in_hand;
+  for (int tried = 1;; ++tried) {
+    auto found = history_.find(id);
+    if (found || found.error().code == Errc::NotFound || tried == kTries) return found;
+  }
+}
+
+void Intake::apply(const std::vector<Taken>& events, WallTime now) {
   if (events.empty()) return;
   const auto [missed, evicted] = live_.with([&](LiveState& state) {
     const std::uint64_t missed_before = state.totals().missed_events;
     const std::uint64_t evicted_before = state.evicted();
-    for (const Event& event : events) {
-      const Task* const task = state.apply(event, now);
-      if (task != nullptr) keep(*task, moment_of(std::get<TaskEvent>(event)));
+    for (const Taken& taken : events) {
+      if (taken.again) {
+        apply_again(state, taken, now);
+        continue;
+      }
+      const Task* const task = state.apply(taken.event, now, taken.published);
+      if (task != nullptr) keep(*task, std::get<TaskEvent>(taken.event));
     }
     return std::pair{state.totals().missed_events - missed_before,
                      state.evicted() - evicted_before};
   });
-  for (const Event& event : events) count(event);
+  for (const Taken& taken : events) {
+    if (taken.again) {
+      metrics_.counter(metrics::kHistoryReread).Increment();
+    } else {
+      count(taken.event);
+    }
+  }
   metrics_.counter(metrics::kEventsGap).Increment(static_cast<double>(missed));
   metrics_.counter(metrics::kTasksEvicted).Increment(static_cast<double>(evicted));
+}
+
+void Intake::apply_again(LiveState& state, const Taken& taken, WallTime now) {
+  const auto* const event = std::get_if<TaskEvent>(&taken.event);
+  if (event == nullptr) return;  // workers and their numbers are known up to here
+  const auto version = state.tasks().version_of(event->uuid);
+  if (version && *version <= known_ahead_) {
+    // Already as it is after this event, and perhaps after later ones.
+    Task task = *state.find(event->uuid);
+    add_texts(task, *event);
+    keep(task, *event);
+  } else if (const Task* const task = state.apply_again(*event, now)) {
+    keep(*task, *event);
+  }
 }
 
 void Intake::count(const Event& event) {
@@ -232,15 +298,12 @@ void Intake::count(const Event& event) {
   found->second->Increment();
 }
 
-void Intake::keep(const Task& task, Moment moment) {
-  if (given_up_) return;
-  tasks_.insert_or_assign(task.uuid, task);
-  moments_.push_back(std::move(moment));
+void Intake::keep(const Task& task, const TaskEvent& event) {
+  if (mode_ != Mode::Ahead) backlog_.keep(task, moment_of(event));
 }
 
 void Intake::tail_results() {
   last_tail_ = clock_.steady();
-  const WallTime now = clock_.wall();
   while (awaited_.size() < kMostAwaited) {
     const auto read = results_.finished_since(tailed_, kResultsRead);
     if (!read) {
@@ -249,124 +312,68 @@ void Intake::tail_results() {
     }
     results_outage_.over();
     for (const StoredTask& each : *read) {
-      awaited_.push_back({each.sequence, now + options_.close_after, each.id});
+      awaited_.push_back({each.sequence, clock_.steady() + options_.close_after, each.id});
       tailed_ = std::max(tailed_, each.sequence);
     }
     if (read->size() < kResultsRead) break;
   }
-  while (close_overdue(now)) {
+  while (close_overdue()) {
   }
   position_.result_sequence = awaited_.empty() ? tailed_ : awaited_.front().sequence - 1;
 }
 
 // Deals with the first awaited end that is due; false: there is none, or it must wait. While events
 // are behind, their order decides.
-bool Intake::close_overdue(WallTime now) {
-  if (awaited_.empty() || awaited_.front().due > now || !drained_) return false;
-  const TaskId id = awaited_.front().id;
-  const auto known = live_.with([&](LiveState& state) {
-    const Task* const task = state.find(id);
-    return task == nullptr ? std::nullopt : std::optional{is_final(task->state)};
+bool Intake::close_overdue() {
+  if (awaited_.empty() || awaited_.front().due > clock_.steady() || !drained_) return false;
+  const AwaitedEnd& end = awaited_.front();
+  auto known = live_.with([&](LiveState& state) {
+    const Task* const task = state.find(end.id);
+    return task == nullptr ? std::nullopt : std::optional{*task};
   });
-  bool ended = known.value_or(false);
-  std::optional<Task> kept;
   if (!known) {
-    auto found = history_.find(id);
+    auto found = recall(end.id);
     if (!found && found.error().code != Errc::NotFound) return false;
-    if (found) kept = std::move(*found);
-    ended = kept && is_final(kept->state);
+    if (found) known = std::move(*found);
   }
-  if (!ended) {
-    const auto stored = results_.find(id);
+  const bool again = end.sequence <= counted_.results;
+  if (!known || !is_final(known->state)) {
+    const auto stored = results_.find(end.id);
     if (!stored && stored.error().code != Errc::NotFound) return false;
     if (stored && is_final(stored->state)) {
       const TaskEvent event = closing_event(*stored);
       live_.with([&](LiveState& state) {
-        if (kept) state.adopt(std::move(*kept));
-        if (const Task* const task = state.apply(event, now)) keep(*task, moment_of(event));
+        if (known) state.adopt(std::move(*known));
+        const WallTime now = clock_.wall();
+        const Task* const task = again ? state.apply_again(event, now) : state.apply(event, now);
+        if (task != nullptr) keep(*task, event);
       });
-      metrics_.counter(metrics::kTasksClosed).Increment();
+      if (!again) metrics_.counter(metrics::kTasksClosed).Increment();
     }
+  } else if (again && mode_ != Mode::Ahead) {
+    // Closed while the history could not be written: the history may not know yet.
+    backlog_.keep_task(*known);
   }
   awaited_.pop_front();
   return true;
 }
 
-void Intake::flush_if_due(bool now) {
-  const auto time = clock_.steady();
-  position_.push_sequence = push_sequence_();
-  const bool moved = !(position_ == committed_);
-  const bool something = given_up_ || !tasks_.empty() ||
-                         position_.event_offset != committed_.event_offset ||
-                         position_.result_sequence != committed_.result_sequence;
-  const bool due = tasks_.size() >= options_.flush_tasks ||
-                   (something && time - last_flush_ >= options_.flush_every) ||
-                   (moved && time - last_flush_ >= kIdleFlush);
-  if (!moved || (!due && !now) || (time < next_try_ && !now)) return;
-  last_flush_ = time;
-  if (given_up_) {
-    // What was dropped is still in the stream: once the history can be written again it is read a
-    // second time.
-    if (!write(committed_)) return;
-    log_.info("reading again what could not be written", {{"from_batch", committed_.event_offset}});
-    position_ = committed_;
-    given_up_ = false;
-    subscription_.reset();
-    return;
-  }
-  position_.note = live_.with([&](LiveState& state) { return to_note(state, since_); });
-  if (!write(position_)) return;
-  committed_ = position_;
-  if (subscription_ && committed_.event_offset > 0) {
-    if (const auto done = subscription_->commit(committed_.event_offset); !done) {
-      log_.debug("the broker did not take the offset", {{"error", done.error().what}});
-    }
-  }
-}
-
-bool Intake::write(const HistoryPosition& position) {
-  std::vector<Task> tasks;
-  tasks.reserve(tasks_.size());
-  for (const auto& [id, task] : tasks_) tasks.push_back(task);
-  const auto begin = clock_.steady();
-  const auto written = history_.append(tasks, moments_, position);
-  if (written) {
-    const auto took = std::chrono::duration<double>(clock_.steady() - begin).count();
-    metrics_.histogram(metrics::kHistoryBatchSeconds).Observe(took);
-    metrics_.counter(metrics::kHistoryRows).Increment(static_cast<double>(tasks.size()));
-    tasks_.clear();
-    moments_.clear();
-    history_outage_.over();
-    if (!history_error_.empty()) {
-      live_.with([](LiveState& state) { state.set_history_error(""); });
-      say(broker_error_, "");
-    }
-    return true;
-  }
-  if (!history_outage_.failing()) metrics_.counter(metrics::kHistoryErrors).Increment();
-  history_outage_.failed(written.error());
-  next_try_ = clock_.steady() + history_outage_.wait();
-  live_.with([&](LiveState& state) { state.set_history_error(written.error().what); });
-  say(broker_error_, written.error().what);
-  if (tasks_.size() > options_.most_waiting || moments_.size() > 8 * options_.most_waiting) {
-    tasks_.clear();
-    moments_.clear();
-    given_up_ = true;
-  }
-  return false;
-}
-
-void Intake::say(std::string broker_error, std::string history_error) {
+void Intake::say() {
+  const std::string broken =
+      events_outage_.failing() ? "events cannot be read from the broker" : "";
+  const bool sheds = last_shed_ && clock_.steady() - *last_shed_ < kShedShown;
+  const auto failing = history_outage_.current();
   const std::lock_guard lock{mutex_};
-  broker_error_ = std::move(broker_error);
-  history_error_ = std::move(history_error);
+  broker_error_ = broken;
+  history_error_ = failing ? "the history cannot be written: " + failing->what
+                   : sheds ? "the history is too slow and is written without detail"
+                           : "";
 }
 
 Result<void> Intake::ready() const {
   const std::lock_guard lock{mutex_};
   if (!broker_error_.empty()) return unavailable(broker_error_);
-  if (!history_error_.empty())
-    return unavailable("the history cannot be written: " + history_error_);
+  if (!history_error_.empty()) return unavailable(history_error_);
   return {};
 }
 

@@ -1,16 +1,18 @@
-// Takes events in: decodes them, merges them into the live state, and writes what came of them to
+// Takes events in: decodes them, merges them into the live state, and hands what came of them to
 // the history in batches.
 //
 // A batch of history carries the place in the event stream that it was made from, and the counts up
 // to there; the broker's offset follows afterwards. So a kill at any instant repeats nothing and
-// loses nothing. While the history cannot be written the live state goes on; once too much waits,
-// it is given up and read again from the stream when the history is back.
+// loses nothing.
+//
+// While the history cannot be written the live state goes on. Once too much waits, it is given up:
+// the intake reads *ahead* for the live state alone. When the history is back, the stream is read
+// again from where the history stands; how far had been counted by then is kept with the position,
+// so what is read again is merged and written, but not counted, over a restart too.
 //
 // It also reads along which results are stored, and closes tasks whose own end event did not come.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
@@ -19,9 +21,11 @@
 #include <stop_token>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
+#include "backlog.hpp"
+#include "history_writer.hpp"
+#include "kept.hpp"
 #include "live.hpp"
 #include "umbel/base/clock.hpp"
 #include "umbel/broker/broker.hpp"
@@ -37,8 +41,8 @@ struct IntakeOptions {
   std::size_t most_tasks = 100'000;  // of the live state
   std::chrono::milliseconds flush_every{200};
   std::size_t flush_tasks = 1000;
-  std::size_t most_waiting =
-      20'000;  // tasks waiting for the history before they are given up and read again later
+  std::size_t shed_from = 10'000;               // see BacklogLimits
+  std::size_t most_waiting = 20'000;            // tasks; more are given up and read again later
   std::chrono::milliseconds close_after{3000};  // how long a result waits for its event
   std::chrono::milliseconds tail_every{1000};
 };
@@ -65,25 +69,55 @@ class Intake {
   [[nodiscard]] Result<void> ready() const;
 
  private:
+  enum class Mode {
+    Following,  // what is read is counted and kept
+    Ahead,      // given up: what is read is counted, and not kept
+    Behind,     // what is read was counted before, and is kept
+  };
   struct AwaitedEnd {
     std::uint64_t sequence = 0;
-    WallTime due{};
+    Steady::time_point due{};
     TaskId id;
+  };
+  struct Taken {
+    Event event;
+    WallTime published{};
+    bool again = false;
   };
 
   void run(const std::stop_token& stop);
+  void turn(const std::stop_token& stop);
+  void finish();
   void pause(const std::stop_token& stop, std::chrono::milliseconds time);
+
+  // events
   [[nodiscard]] bool subscribe();
   void take(const std::vector<EventBatch>& batches);
-  void read_back(const std::vector<Event>& events);
-  void apply(const std::vector<Event>& events, WallTime now);
+  void count_cut(const EventBatch& batch);
+  void read_back(const std::vector<Taken>& events);
+  void apply(const std::vector<Taken>& events, WallTime now);
+  void apply_again(LiveState& state, const Taken& taken, WallTime now);
   void count(const Event& event);
+  void keep(const Task& task, const TaskEvent& event);
+
+  // results
   void tail_results();
-  [[nodiscard]] bool close_overdue(WallTime now);
-  void keep(const Task& task, Moment moment);
-  void flush_if_due(bool now);
-  [[nodiscard]] bool write(const HistoryPosition& position);
-  void say(std::string broker_error, std::string history_error);
+  [[nodiscard]] bool close_overdue();
+  // What is known of a task outside the live state. NotFound: nothing.
+  [[nodiscard]] Result<Task> recall(const TaskId& id);
+
+  // history
+  [[nodiscard]] bool wait_for_history() const;
+  [[nodiscard]] bool history_is_due() const;
+  void hand_over();
+  void take_outcome(std::chrono::milliseconds limit);
+  void written(const HistoryBatch& batch, std::chrono::microseconds took);
+  void not_written(HistoryBatch& batch, const Error& error);
+  void changed_again(const std::vector<KeptRow>& rows);
+  void give_up();
+  void catch_up();
+  void note_shed();
+  void say();
 
   Broker& broker_;
   ResultStore& results_;
@@ -95,17 +129,22 @@ class Intake {
   const IntakeOptions options_;
   const std::function<std::uint64_t()> push_sequence_;
 
-  HistoryPosition position_;   // of what has been applied
-  HistoryPosition committed_;  // of what the history holds
+  Mode mode_ = Mode::Following;
+  HistoryPosition position_;       // of what has been applied
+  HistoryPosition committed_;      // of what the history holds
+  CountedUpTo counted_;            // of what the totals say, where that is ahead of position_
+  std::uint64_t known_ahead_ = 0;  // version of the live state when it was last ahead
   std::optional<WallTime> since_;
   std::unique_ptr<EventSubscription> subscription_;
-  std::unordered_map<TaskId, Task> tasks_;  // waiting for the history
-  std::vector<Moment> moments_;
-  bool given_up_ = false;
+  std::optional<WallTime> last_published_;  // of the batch read last
+  Backlog backlog_;
   std::deque<AwaitedEnd> awaited_;
   std::uint64_t tailed_ = 0;
   bool drained_ = false;
+  bool starting_ = true;  // the end of the stream has not been reached since the start
+  Steady::time_point started_{};
   Steady::time_point last_flush_{}, last_tail_{}, next_try_{};
+  std::optional<Steady::time_point> last_shed_;
   Outage events_outage_, history_outage_, results_outage_;
   metrics::BoundedLabel types_;
   std::map<std::string, prometheus::Counter*> counters_;
@@ -115,6 +154,7 @@ class Intake {
   std::string history_error_;
   std::mutex wake_mutex_;
   std::condition_variable_any wake_;
+  HistoryWriter writer_;
   std::jthread thread_;
 };
 

@@ -71,7 +71,8 @@ LiveWorker worker_from(const json::object& note) {
 
 }  // namespace
 
-std::string to_note(const LiveState& state, std::optional<WallTime> since) {
+std::string to_note(const LiveState& state, std::optional<WallTime> since,
+                    const CountedUpTo& counted) {
   const Totals& totals = state.totals();
   json::array workers;
   for (const auto& [name, worker] : state.workers()) workers.push_back(worker_note(worker));
@@ -81,6 +82,8 @@ std::string to_note(const LiveState& state, std::optional<WallTime> since) {
                                       {"received", totals.received},
                                       {"missed_events", totals.missed_events},
                                       {"cut_batches", totals.cut_batches},
+                                      {"counted_events", counted.events},
+                                      {"counted_results", counted.results},
                                       {"since", micros(since)},
                                       {"events_read", micros(state.monitor().events_read)},
                                       {"workers", std::move(workers)}});
@@ -100,6 +103,8 @@ Result<Kept> from_note(const std::string& note) {
                  .received = number(object, "received"),
                  .missed_events = number(object, "missed_events"),
                  .cut_batches = number(object, "cut_batches")};
+  kept.counted = {.events = number(object, "counted_events"),
+                  .results = number(object, "counted_results")};
   kept.since = time(object, "since");
   kept.events_read = time(object, "events_read");
   if (const json::value* const workers = object.if_contains("workers");

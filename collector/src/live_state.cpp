@@ -12,7 +12,8 @@ constexpr auto kRateWindow = seconds{10};
 constexpr auto kForgetLeft = std::chrono::minutes{10};
 constexpr auto kForgetLost = std::chrono::hours{1};
 constexpr auto kMournLost = std::chrono::minutes{10};  // later its loss is no news
-constexpr int kLookedAtForEviction = 32;
+constexpr auto kLate = seconds{10};  // without a look at the end of the stream: worth noting
+constexpr std::int64_t kLongestRead = 86'400;  // seconds that are marked as watched at once
 
 void bump(std::deque<std::pair<std::int64_t, std::uint64_t>>& counts, WallTime now,
           std::uint64_t by, std::int64_t window) {
@@ -31,12 +32,73 @@ std::uint64_t sum(const std::deque<std::pair<std::int64_t, std::uint64_t>>& coun
   return total;
 }
 
-std::size_t index(TaskState state) { return static_cast<std::size_t>(state); }
+TableLimits limits_for(std::size_t most_tasks) {
+  TableLimits limits;
+  limits.tasks = std::max<std::size_t>(most_tasks, 1);
+  limits.with_texts = std::clamp<std::size_t>(most_tasks / 20, 1000, 5000);
+  return limits;
+}
+
+void shift(std::optional<WallTime>& time, microseconds by) {
+  if (time) *time += by;
+}
+
+void shift(std::deque<std::pair<std::int64_t, std::uint64_t>>& counts, microseconds by) {
+  for (auto& [second, count] : counts) second += std::chrono::floor<seconds>(by).count();
+}
+
+bool after(const std::optional<WallTime>& a, const std::optional<WallTime>& b) {
+  return a && (!b || *a >= *b);
+}
+
+// What one event means for the counts. An attempt whose receiving was not told (the event was lost,
+// or comes later) was received nevertheless.
+struct Counted {
+  bool received = false, retried = false, succeeded = false, failed = false;
+};
+
+bool runs_or_ran(const Task& task) {
+  return after(task.started, task.retried) || task.state == TaskState::Success ||
+         task.state == TaskState::Failure;
+}
+
+Counted counted(const Task& before, const TaskEvent& event, const Task& now) {
+  Counted counts;
+  // The same event again has the same time: what it did is not done twice.
+  const auto& at = event.origin.timestamp;
+  const bool received_told = after(before.received, before.retried);
+  switch (event.type) {
+    case TaskEventType::Received:
+      counts.received = before.received != at && (received_told || !runs_or_ran(before));
+      break;
+    case TaskEventType::Started:
+    case TaskEventType::Succeeded:
+    case TaskEventType::Failed:
+      counts.received = !received_told && !runs_or_ran(before);
+      break;
+    case TaskEventType::Retried:
+      counts.retried = before.retried != at;
+      break;
+    default:
+      break;
+  }
+  counts.succeeded = now.state != before.state && now.state == TaskState::Success;
+  counts.failed = now.state != before.state && now.state == TaskState::Failure;
+  return counts;
+}
+
+// How long the task waited for this start; nothing: it is not one, or the receiving is not known.
+std::optional<microseconds> wait_of(const Task& before, const TaskEvent& event, const Task& now) {
+  if (event.type != TaskEventType::Started || before.started == event.origin.timestamp)
+    return std::nullopt;
+  if (!now.received || !after(now.received, now.retried)) return std::nullopt;
+  return std::max(event.origin.timestamp - *now.received, microseconds{0});
+}
 
 }  // namespace
 
 LiveState::LiveState(std::size_t most_tasks, WallTime started)
-    : most_tasks_{std::max<std::size_t>(most_tasks, 1)}, started_{started} {}
+    : started_{started}, tasks_{limits_for(most_tasks)} {}
 
 void LiveState::restore(LiveWorker worker) {
   const std::string name = worker.state.name.str();
@@ -44,57 +106,22 @@ void LiveState::restore(LiveWorker worker) {
 }
 
 void LiveState::adopt(Task task) {
-  if (knows(task.uuid)) return;
-  make_room();
-  insert(std::move(task));
+  if (!knows(task.uuid)) tasks_.put(task);
 }
 
-LiveState::Tasks::iterator LiveState::insert(Task task) {
-  ++by_state_[index(task.state)];
-  const TaskId id = task.uuid;
-  tasks_.push_front({std::move(task), ++version_});
-  by_id_.emplace(id, tasks_.begin());
-  return tasks_.begin();
-}
-
-void LiveState::make_room() {
-  while (tasks_.size() >= most_tasks_) {
-    // What is finished will hardly change any more; what is not would have to be read back from the
-    // history.
-    auto victim = std::prev(tasks_.end());
-    auto candidate = victim;
-    for (int i = 0; i < kLookedAtForEviction; ++i) {
-      if (is_final(candidate->task.state)) {
-        victim = candidate;
-        break;
-      }
-      if (candidate == tasks_.begin()) break;
-      --candidate;
-    }
-    --by_state_[index(victim->task.state)];
-    by_id_.erase(victim->task.uuid);
-    tasks_.erase(victim);
-    ++evicted_;
-  }
-}
-
-const Task* LiveState::apply(const Event& event, WallTime now) {
+const Task* LiveState::apply(const Event& event, WallTime now, std::optional<WallTime> published) {
   bump(event_rate_, now, 1, kRateWindow.count());
   monitor_.last_event = now;
+  const WallTime arrived = std::min(published.value_or(now), now);
   if (const auto* about_task = std::get_if<TaskEvent>(&event)) {
+    WallTime happened = about_task->origin.timestamp;
     if (LiveWorker* worker = worker_of(about_task->origin)) {
-      number(about_task->origin, *worker, now);
-      if (about_task->type == TaskEventType::Started && about_task->uuid != TaskId{}) {
-        const Task* known = find(about_task->uuid);
-        const std::string name =
-            about_task->name.value_or(known != nullptr ? known->name.value_or("") : "");
-        if (!name.empty() &&
-            (worker->started.size() < kNamesPerWorker || worker->started.contains(name))) {
-          ++worker->started[name];
-        }
-      }
+      number(about_task->origin, *worker, now, arrived);
+      worker->clock.heard(happened, arrived);
+      happened = worker->clock.ours(happened);
+      note_start(*about_task, *worker);
     }
-    return apply_task(*about_task, now);
+    return merge(*about_task, now, happened);
   }
   const auto& about_worker = std::get<WorkerEvent>(event);
   const std::string& name = about_worker.origin.hostname;
@@ -105,9 +132,14 @@ const Task* LiveState::apply(const Event& event, WallTime now) {
     found = workers_.emplace(name, LiveWorker{}).first;
     found->second.state.name = WorkerName{name};
   }
-  number(about_worker.origin, found->second, now);
+  number(about_worker.origin, found->second, now, arrived);
+  found->second.clock.heard(about_worker.origin.timestamp, arrived);
   umbel::apply(found->second.state, about_worker, now);
   return nullptr;
+}
+
+const Task* LiveState::apply_again(const TaskEvent& event, WallTime now) {
+  return merge(event, now, std::nullopt);
 }
 
 LiveWorker* LiveState::worker_of(const EventOrigin& origin) {
@@ -115,8 +147,20 @@ LiveWorker* LiveState::worker_of(const EventOrigin& origin) {
   return found == workers_.end() ? nullptr : &found->second;
 }
 
+void LiveState::note_start(const TaskEvent& event, LiveWorker& worker) {
+  if (event.type != TaskEventType::Started || event.uuid.empty()) return;
+  std::string name = event.name.value_or("");
+  if (name.empty()) {
+    if (const Task* known = find(event.uuid)) name = known->name.value_or("");
+  }
+  if (name.empty()) return;
+  if (worker.started.size() < kNamesPerWorker || worker.started.contains(name))
+    ++worker.started[name];
+}
+
 // A worker numbers its events from 1 at each start.
-void LiveState::number(const EventOrigin& origin, LiveWorker& worker, WallTime now) {
+void LiveState::number(const EventOrigin& origin, LiveWorker& worker, WallTime now,
+                       WallTime published) {
   if (!origin.sequence) return;
   const std::uint64_t sequence = *origin.sequence;
   const bool restarted = worker.state.pid != 0 && origin.pid != 0 && origin.pid != worker.state.pid;
@@ -126,52 +170,93 @@ void LiveState::number(const EventOrigin& origin, LiveWorker& worker, WallTime n
   if (sequence > expected && (!first || restarted)) {
     totals_.missed_events += sequence - expected;
     bump(missed_rate_, now, sequence - expected, 60);
+    blind(worker.heard.value_or(published), published, BlindReason::Gap, sequence - expected,
+          origin.hostname);
   }
+  worker.heard = published;
   // A repeated batch has numbers already seen.
   if (restarted || sequence > worker.last_sequence) worker.last_sequence = sequence;
 }
 
-const Task* LiveState::apply_task(const TaskEvent& event, WallTime now) {
+// `happened`: when, by our clock; nothing: it is not counted.
+const Task* LiveState::merge(const TaskEvent& event, WallTime now,
+                             std::optional<WallTime> happened) {
   if (event.uuid.empty()) return nullptr;
-  auto found = by_id_.find(event.uuid);
-  Tasks::iterator entry;
-  if (found == by_id_.end()) {
-    make_room();
-    Task fresh;
-    fresh.uuid = event.uuid;
-    entry = insert(std::move(fresh));
+  auto known = tasks_.find(event.uuid);
+  Task before;
+  if (known) {
+    before = *known;
+    merged_ = std::move(*known);
   } else {
-    entry = found->second;
-    tasks_.splice(tasks_.begin(), tasks_, entry);
-    entry->version = ++version_;
+    merged_ = Task{};
+    merged_.uuid = event.uuid;
   }
-  Task& task = entry->task;
-  const TaskState before = task.state;
-  // The same event again has the same time: what it did is not done twice.
-  const bool received_again = task.received == event.origin.timestamp;
-  const bool retried_again = task.retried == event.origin.timestamp;
-  umbel::apply(task, event);
-  if (task.state != before) {
-    --by_state_[index(before)];
-    ++by_state_[index(task.state)];
-  }
-  const auto count = [&](Count what, std::uint64_t& total) {
+  umbel::apply(merged_, event);
+  tasks_.put(merged_);
+  if (!happened) return &merged_;
+  const Counted counts = counted(before, event, merged_);
+  std::int64_t second = 0;
+  const auto count = [&](bool it_did, Count what, std::uint64_t& total) {
+    if (!it_did) return;
     ++total;
-    series_.count(what, event.origin.timestamp, now);
+    second = series_.count(what, *happened, now);
+    rollup_.count(what, second);
   };
-  if (event.type == TaskEventType::Received && !received_again)
-    count(Count::Received, totals_.received);
-  if (event.type == TaskEventType::Retried && !retried_again)
-    count(Count::Retried, totals_.retried);
-  if (task.state != before && task.state == TaskState::Success)
-    count(Count::Succeeded, totals_.succeeded);
-  if (task.state != before && task.state == TaskState::Failure)
-    count(Count::Failed, totals_.failed);
-  return &task;
+  count(counts.received, Count::Received, totals_.received);
+  count(counts.retried, Count::Retried, totals_.retried);
+  count(counts.succeeded, Count::Succeeded, totals_.succeeded);
+  count(counts.failed, Count::Failed, totals_.failed);
+  if (const auto wait = wait_of(before, event, merged_))
+    rollup_.waited(*wait, unix_second(std::min(*happened, now)));
+  if ((counts.succeeded || counts.failed) && event.runtime && *event.runtime >= 0 &&
+      *event.runtime < 1e12) {
+    rollup_.ran(microseconds{static_cast<std::int64_t>(*event.runtime * 1e6)}, second);
+  }
+  return &merged_;
+}
+
+void LiveState::blind(WallTime from, WallTime to, BlindReason reason, std::uint64_t lost,
+                      const std::string& who) {
+  const std::int64_t longer = blind_.add({.from = unix_second(from),
+                                          .to = unix_second(to),
+                                          .reason = reason,
+                                          .lost = lost,
+                                          .who = who});
+  blind_seconds_[static_cast<std::size_t>(reason)] += static_cast<std::uint64_t>(longer);
+}
+
+void LiveState::count_cut_batches(std::uint64_t count, std::optional<WallTime> from, WallTime to) {
+  totals_.cut_batches += count;
+  blind(std::min(from.value_or(to), to), to, BlindReason::Cut, count);
+}
+
+void LiveState::clock_stepped(microseconds by) {
+  started_ += by;
+  for (auto* time : {&monitor_.events_read, &monitor_.queues_read, &monitor_.last_event,
+                     &monitor_.history_shed}) {
+    shift(*time, by);
+  }
+  monitor_.lag_at += by;
+  for (auto& [name, worker] : workers_) {
+    for (auto* time : {&worker.state.first_seen, &worker.state.last_seen, &worker.heard})
+      shift(*time, by);
+    worker.clock = {};
+  }
+  for (Sample& sample : samples_) sample.at += by;
+  shift(event_rate_, by);
+  shift(missed_rate_, by);
+  watched_ += std::chrono::floor<seconds>(by).count();
 }
 
 void LiveState::caught_up(WallTime now) {
-  series_.observe(std::min(monitor_.events_read.value_or(now), now), now);
+  const WallTime from = std::min(monitor_.events_read.value_or(now), now);
+  series_.observe(from, now);
+  const std::int64_t last = unix_second(now);
+  for (std::int64_t t = std::max({unix_second(from), watched_ + 1, last - kLongestRead}); t < last;
+       ++t) {
+    rollup_.watched(t);
+    watched_ = t;
+  }
   monitor_.events_read = now;
 }
 
@@ -181,6 +266,9 @@ void LiveState::blind_until(WallTime from) {
 
 void LiveState::set_lag(microseconds lag, WallTime now) {
   monitor_.lag = std::max(lag, microseconds{0});
+  // What is read now was published after the stream was last at its end, whatever clocks say.
+  if (monitor_.events_read && *monitor_.events_read >= started_)
+    monitor_.lag = std::min(monitor_.lag, std::max(now - *monitor_.events_read, microseconds{0}));
   monitor_.lag_at = now;
 }
 
@@ -217,9 +305,15 @@ void LiveState::tick(WallTime now) {
   std::uint64_t ready = 0;
   for (const auto& [name, queue] : queues_) ready += queue.figures.ready;
   if (monitor_.events_read && now - *monitor_.events_read < seconds{3}) {
-    series_.measure(now, in_state(TaskState::Started),
-                    queues_known ? std::optional{ready} : std::nullopt);
+    const auto waiting = queues_known ? std::optional{ready} : std::nullopt;
+    series_.measure(now, in_state(TaskState::Started), waiting);
+    rollup_.measure(unix_second(now), in_state(TaskState::Started), waiting);
+  } else if (monitor_.events_read && *monitor_.events_read >= started_ &&
+             now - *monitor_.events_read >= kLate) {
+    const bool reading = now - monitor_.lag_at < kLate;
+    blind(*monitor_.events_read, now, reading ? BlindReason::Behind : BlindReason::Outage);
   }
+  rollup_.forget(unix_second(now));
   std::erase_if(workers_, [now](const auto& item) {
     const WorkerState& worker = item.second.state;
     if (!worker.last_seen) return false;
@@ -229,8 +323,10 @@ void LiveState::tick(WallTime now) {
 }
 
 const Task* LiveState::find(const TaskId& id) const {
-  const auto found = by_id_.find(id);
-  return found == by_id_.end() ? nullptr : &found->second->task;
+  auto found = tasks_.find(id);
+  if (!found) return nullptr;
+  found_ = std::move(*found);
+  return &found_;
 }
 
 std::uint64_t LiveState::waiting() const {
@@ -277,6 +373,8 @@ Truth LiveState::truth(WallTime now) const {
   facts.seconds_seen = series_.seen(now, 60);
   facts.missed_lately = sum(missed_rate_, now, 60);
   facts.history_error = monitor_.history_error;
+  facts.history_sheds =
+      monitor_.history_shed && now - *monitor_.history_shed < std::chrono::minutes{1};
   return line_of_truth(facts);
 }
 

@@ -2,17 +2,20 @@
 // come in as values with their time, and nothing here waits, writes or asks a clock.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
-#include <list>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "blind_spans.hpp"
+#include "clock_watch.hpp"
+#include "rollup.hpp"
 #include "series.hpp"
+#include "task_table.hpp"
 #include "truth.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/model/event.hpp"
@@ -35,6 +38,8 @@ struct LiveWorker {
   WorkerState state;
   std::uint64_t last_sequence = 0;               // 0: it numbers nothing, or nothing seen yet
   std::map<std::string, std::uint64_t> started;  // by task name, at most kNamesPerWorker
+  std::optional<WallTime> heard;                 // when its last numbered event arrived
+  SenderClock clock;
 };
 
 struct LiveQueue {
@@ -60,6 +65,8 @@ struct MonitorFacts {
   WallTime lag_at{};
   std::optional<WallTime> last_event;  // when one was last taken in
   std::string history_error;           // empty: none
+  // The history does not keep up and is written without detail; when that was so last.
+  std::optional<WallTime> history_shed;
 };
 
 class LiveState {
@@ -72,15 +79,21 @@ class LiveState {
   // --- from what was kept
   void restore(const Totals& totals) { totals_ = totals; }
   void restore(LiveWorker worker);
+  void restore(const BlindSpans& spans) { blind_ = spans; }
+  void restore(Rollup rollup) { rollup_ = std::move(rollup); }
   // A task as the history has it; replaces nothing that is known already, and counts nothing.
   void adopt(Task task);
 
   // --- from events
-  [[nodiscard]] bool knows(const TaskId& id) const { return by_id_.contains(id); }
-  // Merges, counts, and watches for holes in the sender's numbering. Answers the task, until the
-  // next call, if it was about one.
-  const Task* apply(const Event& event, WallTime now);
-  void count_cut_batches(std::uint64_t count) { totals_.cut_batches += count; }
+  [[nodiscard]] bool knows(const TaskId& id) const { return tasks_.contains(id); }
+  // Merges, counts, and watches for holes in the sender's numbering. `published` is when the event
+  // reached the broker; nothing: `now`. Answers the task, until the next call, if it was about one.
+  const Task* apply(const Event& event, WallTime now,
+                    std::optional<WallTime> published = std::nullopt);
+  // Merges what was counted before: no count changes, and workers stay as they are.
+  const Task* apply_again(const TaskEvent& event, WallTime now);
+  // Batches of the stream that are gone: published after `from`, before `to`.
+  void count_cut_batches(std::uint64_t count, std::optional<WallTime> from, WallTime to);
   // Everything that the stream holds up to `now` has been applied, without a hole since the last
   // call or `blind_until`.
   void caught_up(WallTime now);
@@ -88,6 +101,11 @@ class LiveState {
   void blind_until(WallTime from);
   void set_lag(std::chrono::microseconds lag, WallTime now);
   void set_history_error(std::string error) { monitor_.history_error = std::move(error); }
+  void history_sheds(WallTime now) { monitor_.history_shed = now; }
+  // The monitor did not run between the two instants.
+  void stopped_between(WallTime from, WallTime to) { blind(from, to, BlindReason::Stopped); }
+  // The machine's clock was set by so much: what was noted by it moves along.
+  void clock_stepped(std::chrono::microseconds by);
 
   // --- from figures
   void set_queues(const std::vector<QueueFigures>& queues, WallTime now);
@@ -97,20 +115,20 @@ class LiveState {
   void tick(WallTime now);
 
   // --- what is known
+  // Until the next call of find(). Long texts (arguments, results) are set for the tasks changed
+  // last; of all others the history has them.
   [[nodiscard]] const Task* find(const TaskId& id) const;
   [[nodiscard]] std::size_t task_count() const { return tasks_.size(); }
-  [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
-  [[nodiscard]] std::uint64_t in_state(TaskState state) const {
-    return by_state_[static_cast<std::size_t>(state)];
-  }
+  [[nodiscard]] const TaskTable& tasks() const { return tasks_; }
+  [[nodiscard]] std::uint64_t evicted() const { return tasks_.evicted(); }
+  [[nodiscard]] std::uint64_t in_state(TaskState state) const { return tasks_.in_state(state); }
   // By last change, newest first, until `visit` answers false. `version` rises with every change.
+  // The task is the visitor's during the call only.
   template <class Visit>
   void each_task(Visit visit) const {
-    for (const Entry& entry : tasks_) {
-      if (!visit(entry.task, entry.version)) return;
-    }
+    tasks_.each(visit);
   }
-  [[nodiscard]] std::uint64_t version() const { return version_; }
+  [[nodiscard]] std::uint64_t version() const { return tasks_.version(); }
   [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] const std::map<std::string, LiveWorker>& workers() const { return workers_; }
   [[nodiscard]] const std::map<std::string, LiveQueue>& queues() const { return queues_; }
@@ -119,6 +137,14 @@ class LiveState {
   [[nodiscard]] const MonitorFacts& monitor() const { return monitor_; }
   [[nodiscard]] Series& series() { return series_; }
   [[nodiscard]] const Series& series() const { return series_; }
+  [[nodiscard]] Rollup& rollup() { return rollup_; }
+  [[nodiscard]] const Rollup& rollup() const { return rollup_; }
+  [[nodiscard]] BlindSpans& blind_spans() { return blind_; }
+  [[nodiscard]] const BlindSpans& blind_spans() const { return blind_; }
+  // Seconds that were noted as blind for this reason since the start.
+  [[nodiscard]] std::uint64_t blind_seconds(BlindReason reason) const {
+    return blind_seconds_[static_cast<std::size_t>(reason)];
+  }
   [[nodiscard]] WallTime started() const { return started_; }
   [[nodiscard]] std::uint64_t waiting() const;                 // ready and delayed, over all queues
   [[nodiscard]] double events_per_second(WallTime now) const;  // over the last 10 s
@@ -126,29 +152,22 @@ class LiveState {
   [[nodiscard]] Truth truth(WallTime now) const;
 
  private:
-  struct Entry {
-    Task task;
-    std::uint64_t version = 0;
-  };
-  using Tasks = std::list<Entry>;  // newest change first
   struct Sample {
     WallTime at{};
     std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> totals;  // published, acked
   };
 
-  Tasks::iterator insert(Task task);
-  void make_room();
-  const Task* apply_task(const TaskEvent& event, WallTime now);
-  void number(const EventOrigin& origin, LiveWorker& worker, WallTime now);
+  const Task* merge(const TaskEvent& event, WallTime now, std::optional<WallTime> happened);
+  void number(const EventOrigin& origin, LiveWorker& worker, WallTime now, WallTime published);
+  void note_start(const TaskEvent& event, LiveWorker& worker);
   LiveWorker* worker_of(const EventOrigin& origin);
+  void blind(WallTime from, WallTime to, BlindReason reason, std::uint64_t lost = 0,
+             const std::string& who = {});
 
-  const std::size_t most_tasks_;
-  const WallTime started_;
-  Tasks tasks_;
-  std::unordered_map<TaskId, Tasks::iterator> by_id_;
-  std::array<std::uint64_t, 9> by_state_{};
-  std::uint64_t version_ = 0;
-  std::uint64_t evicted_ = 0;
+  WallTime started_;
+  TaskTable tasks_;
+  Task merged_;         // by apply()
+  mutable Task found_;  // by find()
   Totals totals_;
   std::map<std::string, LiveWorker> workers_;
   std::map<std::string, LiveQueue> queues_;
@@ -157,6 +176,10 @@ class LiveState {
   std::vector<ScheduleRow> schedule_;
   MonitorFacts monitor_;
   Series series_;
+  Rollup rollup_;
+  std::int64_t watched_ = 0;  // the last second told to the rollup as watched
+  BlindSpans blind_;
+  std::array<std::uint64_t, 5> blind_seconds_{};
   std::deque<std::pair<std::int64_t, std::uint64_t>>
       event_rate_;  // second and events taken in, the last 10 s
   std::deque<std::pair<std::int64_t, std::uint64_t>>

@@ -105,12 +105,27 @@ json::object totals_section(const LiveState& state, const About& about) {
           {"started_at", seconds(about.since)}};
 }
 
+json::array blind_rows(const LiveState& state, WallTime now) {
+  json::array rows;
+  const std::int64_t last = unix_second(now);
+  for (const BlindSpan& span : state.blind_spans().between(last - Series::kKept, last)) {
+    rows.push_back(json::object{{"from", span.from},
+                                {"to", span.to},
+                                {"reason", to_text(span.reason)},
+                                {"lost_for_good", lost_for_good(span.reason)},
+                                {"lost", span.lost},
+                                {"worker", words_or_null(span.who)}});
+  }
+  return rows;
+}
+
 json::object monitor_section(const LiveState& state, const About& about, WallTime now) {
   return {{"lag_seconds", seconds(state.lag(now))},
           {"events_per_second", state.events_per_second(now)},
           {"missed_events", state.totals().missed_events},
           {"cut_batches", state.totals().cut_batches},
           {"history_error", words_or_null(state.monitor().history_error)},
+          {"blind", blind_rows(state, now)},
           {"version", about.version}};
 }
 

@@ -7,6 +7,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "umbel/base/clock.hpp"
@@ -25,11 +28,12 @@ struct Second {
 
 class Series {
  public:
-  static constexpr std::int64_t kKept = 900;  // seconds
+  static constexpr std::int64_t kKept = 900;       // seconds
+  static constexpr const char* kKind = "seconds";  // of the rows that keep it, one for a minute
 
   // One more, that happened at `at` by the sender's clock. What is taken in late belongs to its own
-  // second, the rest to `now`.
-  void count(Count what, WallTime at, WallTime now);
+  // second, the rest to `now`. Answers the second it was put into, however long ago that is.
+  std::int64_t count(Count what, WallTime at, WallTime now);
   // Everything that happened between the two instants has been counted.
   void observe(WallTime from, WallTime to);
   void measure(WallTime now, std::uint64_t running, std::optional<std::uint64_t> ready);
@@ -43,12 +47,20 @@ class Series {
   // Whether seconds that were given out before have changed since the last call.
   [[nodiscard]] bool take_amended();
 
+  // --- to be kept over a restart
+  // The minutes (their first second) that changed since the last call.
+  [[nodiscard]] std::set<std::int64_t> take_changed();
+  void changed_again(std::int64_t minute) { changed_.insert(minute); }
+  [[nodiscard]] std::string minute(std::int64_t start) const;
+  void restore(std::int64_t start, std::string_view data);  // damaged data: up to the damage
+
  private:
   Second& slot(std::int64_t t);
 
   std::array<Second, static_cast<std::size_t>(kKept) + 60> ring_{};
   std::int64_t newest_ = 0;
   bool amended_ = false;
+  std::set<std::int64_t> changed_;
 };
 
 [[nodiscard]] constexpr std::int64_t unix_second(WallTime time) {

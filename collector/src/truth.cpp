@@ -132,6 +132,12 @@ std::optional<Truth> losses(const TruthFacts& facts) {
                  "The history cannot be written; live figures go on. " + facts.history_error,
                  "/system"};
   }
+  if (facts.history_sheds) {
+    return Truth{TruthLevel::Warn,
+                 "The history does not keep up: timelines and arguments are left out; live figures "
+                 "go on.",
+                 "/system"};
+  }
   if (facts.missed_lately > 0) {
     return Truth{TruthLevel::Warn,
                  fmt::format("{} events were missed in the last minute; counts may be low.",

@@ -43,6 +43,7 @@ struct TruthFacts {
   std::uint64_t finished = 0, failed = 0;  // in the last minute; finished has the failed ones too
   std::uint64_t missed_lately = 0;         // events, in the last minute
   std::string history_error;               // empty: none
+  bool history_sheds = false;              // it was written without detail, in the last minute
 };
 
 [[nodiscard]] Truth line_of_truth(const TruthFacts& facts);

@@ -9,8 +9,8 @@ const std::vector<const Family*>& all_families() {
       // worker
       &kTasksReceived, &kTasksFinished, &kTaskRunSeconds, &kTaskWaitSeconds, &kTasksActive,
       &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kTasksUndecodable,
-      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck,
-      &kEventsSent, &kEventsDropped, &kBrokerErrors, &kStoreErrors,
+      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck, &kEventsSent, &kEventsDropped, &kBrokerErrors,
+      &kStoreErrors,
       // reddit
       &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,
       &kSubmissionFetchFailures, &kSubmissionsGap, &kSubmissionTitleLength, &kSubmissionTextLength,
@@ -21,7 +21,8 @@ const std::vector<const Family*>& all_families() {
       // collector
       &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventLag,
       &kEventsLast, &kTasksClosed, &kTasksByState, &kTasksEvicted, &kHistoryRows,
-      &kHistoryBatchSeconds, &kHistoryErrors, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
+      &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting, &kHistoryShed, &kHistoryReread,
+      &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
       &kQueuePublished, &kQueueAcked, &kWorkers, &kPages, &kPagesDropped, &kHttpRequests,
       &kTasksAccepted};
   return kAll;

@@ -141,6 +141,18 @@ void take_everything(Task& task, const TaskEvent& event) {
   task.timestamp = event.origin.timestamp;
 }
 
+// An event of an attempt that is over, come late: a retry before the end that is known, or what
+// happened on the same worker before its retry. Clocks of two workers are not compared where the
+// end does not decide.
+bool is_of_an_earlier_attempt(const Task& task, const TaskEvent& event) {
+  if (event.type == TaskEventType::Retried && is_final(task.state))
+    return event.origin.timestamp < task.timestamp;
+  const bool begins =
+      event.type == TaskEventType::Received || event.type == TaskEventType::Started;
+  return begins && task.state == TaskState::Retry && task.retried &&
+         event.origin.timestamp < *task.retried && event.origin.hostname == task.worker;
+}
+
 // A start that is not the last one come again.
 bool is_new_start(const Task& task, const TaskEvent& event) {
   if (task.started != event.origin.timestamp) return true;
@@ -174,6 +186,7 @@ std::string_view Task::state_text() const {
 
 Merge apply(Task& task, const TaskEvent& event) {
   Merge merge{false, task.state};
+  const bool late = is_of_an_earlier_attempt(task, event);
   if (task.uuid.empty()) task.uuid = event.uuid;
   if (event.type == TaskEventType::Sent) {
     task.client = event.origin.hostname;
@@ -186,6 +199,10 @@ Merge apply(Task& task, const TaskEvent& event) {
   }
   if (auto* const time = time_of(task, event.type)) *time = event.origin.timestamp;
 
+  if (late) {
+    take_request(task, event);
+    return merge;
+  }
   Target target = target_of(event);
   const bool retry = target.state == TaskState::Retry || task.state == TaskState::Retry;
   if (!retry && rank(target.state) < rank(task.state)) {

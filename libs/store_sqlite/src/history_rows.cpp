@@ -150,6 +150,12 @@ void defer_moment(Connection& connection, Day day, const Moment& moment) {
       moment.detail);
 }
 
+bool has_deferred(Connection& connection) {
+  return connection
+      .query("SELECT 1 FROM deferred_tasks UNION ALL SELECT 1 FROM deferred_moments LIMIT 1")
+      .next();
+}
+
 Deferred deferred(Connection& connection) {
   const auto day_at = [](const Query& row) {
     return Day{std::chrono::days{static_cast<int>(row.integer(0))}};

@@ -35,6 +35,7 @@ struct Deferred {
   std::map<Day, std::vector<PlacedTask>> tasks;
   std::map<Day, std::vector<Moment>> moments;
 };
+[[nodiscard]] bool has_deferred(Connection& connection);
 [[nodiscard]] Deferred deferred(Connection& connection);
 void forget_deferred(Connection& connection);
 

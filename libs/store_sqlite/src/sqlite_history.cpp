@@ -296,6 +296,15 @@ Result<void> SqliteHistory::settle() {
 Result<void> SqliteHistory::settle_if_nobody_writes() {
   const std::scoped_lock lock{writing_};
   if (settled_) return {};
+  auto all = files_.list();
+  if (!all) return all.error();
+  bool something = false;
+  auto looked = look_through(*all, [&](Connection& connection, Day) {
+    something = has_deferred(connection);
+    return true;
+  });
+  if (!looked) return looked;
+  if (!something) return {};
   WriterLock ours{lock_path_};
   if (!ours.hold()) return {};  // whoever writes settles it
   auto settled = settle();

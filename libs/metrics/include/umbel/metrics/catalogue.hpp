@@ -224,8 +224,8 @@ inline const Family kEventsReceived{
     "umbel_events_received_total", Kind::Counter, "Events decoded.", {"type"}, {}};
 inline const Family kEventsUndecodable{"umbel_events_undecodable_total",
                                        Kind::Counter,
-                                       "Batches or entries that were no events.",
-                                       {},
+                                       "Batches (`body`) or entries (`event`) that were no events.",
+                                       {"reason"},
                                        {}};
 inline const Family kEventsGap{
     "umbel_events_missed_total",
@@ -277,6 +277,35 @@ inline const Family kHistoryBatchSeconds{
 inline const Family kHistoryErrors{"umbel_history_errors_total",
                                    Kind::Counter,
                                    "Batches of history that could not be written at the first try.",
+                                   {},
+                                   {}};
+inline const Family kHistoryWaiting{"umbel_history_waiting_tasks",
+                                    Kind::Gauge,
+                                    "Tasks that wait to be written to the history.",
+                                    {},
+                                    {}};
+inline const Family kHistoryShed{
+    "umbel_history_shed_total",
+    Kind::Counter,
+    "What was left out of the history because it did not keep up: moments of timelines, tasks' "
+    "texts (arguments, results), batches of events.",
+    {"what"},
+    {}};
+inline const Family kHistoryReread{"umbel_history_events_reread_total",
+                                   Kind::Counter,
+                                   "Events read a second time for the history, after an outage.",
+                                   {},
+                                   {}};
+inline const Family kBlindSeconds{
+    "umbel_monitor_blind_seconds_total",
+    Kind::Counter,
+    "Seconds of which the monitor did not know everything: cut, gap (lost for good), outage, "
+    "behind, stopped (known later).",
+    {"reason"},
+    {}};
+inline const Family kLiveTaskBytes{"umbel_live_state_task_bytes",
+                                   Kind::Gauge,
+                                   "Memory of the tasks in live state, by its own account.",
                                    {},
                                    {}};
 inline const Family kQueueTasks{"umbel_queue_tasks",

@@ -3,7 +3,8 @@
 //
 // A task lies in the file of the day on which it was first seen. A batch that spans days
 // is committed whole in the newest file, with the position; the rows of older days wait there until
-// they are brought to their files, by the next writer if this one was killed.
+// they are brought to their files, right after the commit, or by the next writer if this one was
+// killed.
 #pragma once
 
 #include <memory>

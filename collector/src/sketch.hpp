@@ -1,0 +1,48 @@
+// How long things took, as quantiles that can be added up.
+//
+// The values are counted in buckets whose bounds grow by two percent, so that any quantile is right
+// to one percent of its value, whatever the values are; two sketches of the same kind add up to the
+// sketch of all their values (Masson, Rim, Lee: "DDSketch", VLDB 2019). So minutes add up to hours,
+// workers to a fleet, which averages and ready-made percentiles do not.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "bytes.hpp"
+
+namespace umbel::collector {
+
+// A plain value; not thread-safe.
+class Sketch {
+ public:
+  static constexpr double kRelativeError = 0.01;
+  // Values are taken as at least a microsecond and at most about 300 years. At most so many
+  // buckets, which one sketch of values a million times apart fills; beyond it the smallest are put
+  // together, so that the error grows at the low end.
+  static constexpr std::size_t kMostBuckets = 700;
+
+  void add(std::chrono::microseconds value, std::uint64_t count = 1);
+  void add(const Sketch& other);
+
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  // The value that the fraction `q`, 0 to 1, of all values does not exceed. Nothing: no values.
+  [[nodiscard]] std::optional<std::chrono::microseconds> quantile(double q) const;
+  [[nodiscard]] std::size_t buckets() const { return counts_.size(); }
+
+  void write(ByteWriter& out) const;
+  [[nodiscard]] static std::optional<Sketch> read(ByteReader& in);  // nothing: damaged
+
+  friend bool operator==(const Sketch&, const Sketch&) = default;
+
+ private:
+  void put_small_ones_together();
+
+  std::map<std::int32_t, std::uint64_t> counts_;  // by bucket
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace umbel::collector

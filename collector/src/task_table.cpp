@@ -1,0 +1,362 @@
+#include "task_table.hpp"
+
+#include <algorithm>
+
+namespace umbel::collector {
+namespace {
+
+constexpr std::size_t kSmallestIndex = 1024;  // a power of two
+constexpr std::array kTimesOfTask{&Task::sent,   &Task::received, &Task::started, &Task::succeeded,
+                                  &Task::failed, &Task::retried,  &Task::revoked, &Task::rejected};
+constexpr std::uint16_t kHasRuntime = 1U << 8U, kHasClock = 1U << 9U, kHasRetries = 1U << 10U,
+                        kHasName = 1U << 11U, kHasQueue = 1U << 12U, kHasExchange = 1U << 13U,
+                        kHasRoutingKey = 1U << 14U, kHasWorker = 1U << 15U;
+
+void set_flag(std::uint16_t& flags, std::uint16_t flag, bool on) {
+  flags = static_cast<std::uint16_t>(on ? flags | flag : flags & ~flag);
+}
+
+std::optional<std::uint64_t> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<std::uint64_t>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<std::uint64_t>(c - 'a' + 10);
+  return std::nullopt;
+}
+
+bool dash_at(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+
+}  // namespace
+
+std::optional<SmallId> uuid_from(std::string_view text) {
+  if (text.size() != 36) return std::nullopt;
+  SmallId id{.high = 0, .low = 0, .kind = SmallId::Kind::Uuid};
+  std::size_t digits = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (dash_at(i)) {
+      if (text[i] != '-') return std::nullopt;
+      continue;
+    }
+    const auto digit = hex_digit(text[i]);
+    if (!digit) return std::nullopt;
+    std::uint64_t& half = digits < 16 ? id.high : id.low;
+    half = half << 4U | *digit;
+    ++digits;
+  }
+  return id;
+}
+
+std::string uuid_text(const SmallId& id) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text(36, '-');
+  std::size_t digit = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (dash_at(i)) continue;
+    const std::uint64_t half = digit < 16 ? id.high : id.low;
+    text[i] = kDigits[half >> (60U - 4U * (digit % 16U)) & 0xFU];
+    ++digit;
+  }
+  return text;
+}
+
+std::size_t TaskTable::Texts::bytes() const {
+  std::size_t total = 0;
+  for (const auto* text : {&args, &kwargs, &eta, &expires, &result, &exception, &traceback}) {
+    if (*text) total += (*text)->size();
+  }
+  return total;
+}
+
+bool TaskTable::Texts::empty() const {
+  return !args && !kwargs && !eta && !expires && !result && !exception && !traceback;
+}
+
+TaskTable::TaskTable(TableLimits limits) : limits_{limits}, index_(kSmallestIndex, kNowhere) {}
+
+std::size_t TaskTable::hash(const SmallId& id) {
+  std::uint64_t mixed = id.high ^ (id.low * 0x9E37'79B9'7F4A'7C15U);
+  mixed ^= mixed >> 32U;
+  mixed *= 0xD6E8'FEB8'6659'FD93U;
+  return static_cast<std::size_t>(mixed ^ mixed >> 32U);
+}
+
+std::uint32_t TaskTable::place_of(const TaskId& id) const {
+  SmallId wanted;
+  if (const auto uuid = uuid_from(id.str())) {
+    wanted = *uuid;
+  } else {
+    const NamePool::Id name = names_.find(id.str());
+    if (name == NamePool::kNone) return kNowhere;
+    wanted = {.high = name, .low = 0, .kind = SmallId::Kind::Text};
+  }
+  const std::size_t mask = index_.size() - 1;
+  for (std::size_t slot = hash(wanted) & mask; index_[slot] != kNowhere; slot = (slot + 1) & mask) {
+    if (row(index_[slot]).id == wanted) return index_[slot];
+  }
+  return kNowhere;
+}
+
+void TaskTable::index_insert(std::uint32_t place) {
+  if ((size_ + 1) * 10 > index_.size() * 7) index_grow();
+  const std::size_t mask = index_.size() - 1;
+  std::size_t slot = hash(row(place).id) & mask;
+  while (index_[slot] != kNowhere) slot = (slot + 1) & mask;
+  index_[slot] = place;
+}
+
+void TaskTable::index_grow() {
+  std::vector<std::uint32_t> old(index_.size() * 2, kNowhere);
+  old.swap(index_);
+  const std::size_t mask = index_.size() - 1;
+  for (const std::uint32_t place : old) {
+    if (place == kNowhere) continue;
+    std::size_t slot = hash(row(place).id) & mask;
+    while (index_[slot] != kNowhere) slot = (slot + 1) & mask;
+    index_[slot] = place;
+  }
+}
+
+// What stands behind a hole moves up, so that no mark of the removed one has to stay.
+void TaskTable::index_erase(const SmallId& id) {
+  const std::size_t mask = index_.size() - 1;
+  std::size_t hole = hash(id) & mask;
+  while (row(index_[hole]).id != id) hole = (hole + 1) & mask;
+  for (std::size_t slot = (hole + 1) & mask; index_[slot] != kNowhere; slot = (slot + 1) & mask) {
+    const std::size_t home = hash(row(index_[slot]).id) & mask;
+    if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
+    index_[hole] = index_[slot];
+    hole = slot;
+  }
+  index_[hole] = kNowhere;
+}
+
+std::optional<Task> TaskTable::find(const TaskId& id) const {
+  const std::uint32_t place = place_of(id);
+  return place == kNowhere ? std::nullopt : std::optional{task_at(place)};
+}
+
+std::optional<std::uint64_t> TaskTable::version_of(const TaskId& id) const {
+  const std::uint32_t place = place_of(id);
+  return place == kNowhere ? std::nullopt : std::optional{row(place).version};
+}
+
+std::size_t TaskTable::put(const Task& task) {
+  std::uint32_t place = place_of(task.uuid);
+  std::size_t gone = 0;
+  if (place == kNowhere) {
+    while (size_ >= std::max<std::size_t>(limits_.tasks, 1)) {
+      remove(lists_[1].oldest != kNowhere ? lists_[1].oldest : lists_[0].oldest);
+      ++gone;
+    }
+    place = new_place();
+    Row& fresh = row(place);
+    if (const auto uuid = uuid_from(task.uuid.str())) {
+      fresh.id = *uuid;
+    } else {
+      fresh.id = {.high = names_.take(task.uuid.str()), .low = 0, .kind = SmallId::Kind::Text};
+    }
+    index_insert(place);
+    ++size_;
+  } else {
+    unlink(place);
+    --by_state_[static_cast<std::size_t>(row(place).state)];
+  }
+  write(place, task);
+  ++by_state_[static_cast<std::size_t>(task.state)];
+  row(place).version = ++version_;
+  link(place);
+  write_texts(place, task);
+  return gone;
+}
+
+std::uint32_t TaskTable::new_place() {
+  if (free_.empty()) {
+    const auto first = static_cast<std::uint32_t>(blocks_.size() * kRowsPerBlock);
+    blocks_.push_back(std::make_unique<Row[]>(kRowsPerBlock));
+    for (std::uint32_t i = kRowsPerBlock; i > 0; --i) free_.push_back(first + i - 1);
+  }
+  const std::uint32_t place = free_.back();
+  free_.pop_back();
+  return place;
+}
+
+void TaskTable::set(NamePool::Id& id, const std::string& text) {
+  if (id != NamePool::kNone && names_.text(id) == text) return;
+  const NamePool::Id before = id;
+  id = text.empty() ? NamePool::kNone : names_.take(text);
+  names_.give_back(before);
+}
+
+void TaskTable::set(NamePool::Id& id, const std::optional<std::string>& text, std::uint16_t flag,
+                    Row& row) {
+  set_flag(row.flags, flag, text.has_value());
+  set(id, text ? *text : std::string{});
+}
+
+void TaskTable::set(SmallId& id, const std::optional<std::string>& text) {
+  SmallId wanted;
+  if (text) {
+    if (const auto uuid = uuid_from(*text)) {
+      wanted = *uuid;
+    } else {
+      wanted = {.high = text->empty() ? NamePool::kNone : names_.take(*text),
+                .low = 0,
+                .kind = SmallId::Kind::Text};
+    }
+  }
+  if (id.kind == SmallId::Kind::Text) names_.give_back(static_cast<NamePool::Id>(id.high));
+  id = wanted;
+}
+
+void TaskTable::write(std::uint32_t place, const Task& task) {
+  Row& to = row(place);
+  for (std::size_t i = 0; i < kTimes; ++i) {
+    const auto& time = task.*kTimesOfTask[i];
+    set_flag(to.flags, static_cast<std::uint16_t>(1U << i), time.has_value());
+    to.times[i] = time ? to_micros(*time) : 0;
+  }
+  to.timestamp = to_micros(task.timestamp);
+  set_flag(to.flags, kHasRuntime, task.runtime.has_value());
+  to.runtime = task.runtime.value_or(0);
+  set_flag(to.flags, kHasClock, task.clock.has_value());
+  to.clock = task.clock.value_or(0);
+  set_flag(to.flags, kHasRetries, task.retries.has_value());
+  to.retries = task.retries.value_or(0);
+  to.starts = static_cast<std::uint32_t>(std::clamp<std::int64_t>(task.starts, 0, 0xFFFF'FFFF));
+  to.state = task.state;
+  set(to.name, task.name, kHasName, to);
+  set(to.worker, task.worker, kHasWorker, to);
+  set(to.queue, task.queue, kHasQueue, to);
+  set(to.exchange, task.exchange, kHasExchange, to);
+  set(to.routing_key, task.routing_key, kHasRoutingKey, to);
+  set(to.client, task.client.value_or(""));
+  set(to.custom, task.custom_state);
+  set(to.started_by, task.started_by);
+  set(to.root, task.root_id);
+  set(to.parent, task.parent_id);
+}
+
+void TaskTable::write_texts(std::uint32_t place, const Task& task) {
+  Texts fresh{task.args,   task.kwargs,    task.eta,      task.expires,
+              task.result, task.exception, task.traceback};
+  if (fresh.empty()) return;  // they are in the history, or there are none
+  Texts& held = texts_[place];
+  text_bytes_ -= held.bytes();
+  held = std::move(fresh);
+  text_bytes_ += held.bytes();
+  text_order_.emplace_back(place, row(place).version);
+  while (texts_.size() > std::max<std::size_t>(limits_.with_texts, 1) ||
+         (text_bytes_ > limits_.text_bytes && text_order_.size() > 1) ||
+         text_order_.size() > 4 * limits_.with_texts + 4) {
+    const auto [oldest, version] = text_order_.front();
+    text_order_.pop_front();
+    if (row(oldest).version == version) drop_texts(oldest);
+  }
+}
+
+void TaskTable::drop_texts(std::uint32_t place) {
+  const auto held = texts_.find(place);
+  if (held == texts_.end()) return;
+  text_bytes_ -= held->second.bytes();
+  texts_.erase(held);
+}
+
+void TaskTable::link(std::uint32_t place) {
+  Row& added = row(place);
+  List& list = list_of(added);
+  added.newer = kNowhere;
+  added.older = list.newest;
+  if (list.newest != kNowhere) row(list.newest).newer = place;
+  list.newest = place;
+  if (list.oldest == kNowhere) list.oldest = place;
+}
+
+void TaskTable::unlink(std::uint32_t place) {
+  Row& taken = row(place);
+  List& list = list_of(taken);
+  (taken.newer == kNowhere ? list.newest : row(taken.newer).older) = taken.older;
+  (taken.older == kNowhere ? list.oldest : row(taken.older).newer) = taken.newer;
+}
+
+void TaskTable::remove(std::uint32_t place) {
+  Row& gone = row(place);
+  ++evicted_;
+  if (!is_final(gone.state)) ++evicted_unfinished_;
+  unlink(place);
+  --by_state_[static_cast<std::size_t>(gone.state)];
+  index_erase(gone.id);
+  drop_texts(place);
+  for (const NamePool::Id name : {gone.name, gone.worker, gone.client, gone.queue, gone.exchange,
+                                  gone.routing_key, gone.custom, gone.started_by}) {
+    names_.give_back(name);
+  }
+  for (const SmallId& id : {gone.id, gone.root, gone.parent}) {
+    if (id.kind == SmallId::Kind::Text) names_.give_back(static_cast<NamePool::Id>(id.high));
+  }
+  gone = Row{};
+  free_.push_back(place);
+  --size_;
+}
+
+std::string TaskTable::text_of(const SmallId& id) const {
+  if (id.kind == SmallId::Kind::Uuid) return uuid_text(id);
+  return id.high == NamePool::kNone ? std::string{}
+                                    : names_.text(static_cast<NamePool::Id>(id.high));
+}
+
+Task TaskTable::task_at(std::uint32_t place) const {
+  const Row& from = row(place);
+  const auto has = [&](std::uint16_t flag) { return (from.flags & flag) != 0; };
+  const auto name = [&](NamePool::Id id, bool set) {
+    if (!set) return std::optional<std::string>{};
+    return std::optional{id == NamePool::kNone ? std::string{} : names_.text(id)};
+  };
+  const auto plain = [&](NamePool::Id id) {
+    return id == NamePool::kNone ? std::string{} : names_.text(id);
+  };
+  const auto related = [&](const SmallId& id) {
+    if (id.kind == SmallId::Kind::None) return std::optional<std::string>{};
+    return std::optional{text_of(id)};
+  };
+  Task task;
+  task.uuid = TaskId{text_of(from.id)};
+  task.state = from.state;
+  task.custom_state = plain(from.custom);
+  task.name = name(from.name, has(kHasName));
+  for (std::size_t i = 0; i < kTimes; ++i) {
+    if (has(static_cast<std::uint16_t>(1U << i)))
+      task.*kTimesOfTask[i] = from_micros(from.times[i]);
+  }
+  if (has(kHasRetries)) task.retries = from.retries;
+  task.worker = name(from.worker, has(kHasWorker));
+  task.client = name(from.client, from.client != NamePool::kNone);
+  if (has(kHasRuntime)) task.runtime = from.runtime;
+  task.timestamp = from_micros(from.timestamp);
+  task.queue = name(from.queue, has(kHasQueue));
+  task.exchange = name(from.exchange, has(kHasExchange));
+  task.routing_key = name(from.routing_key, has(kHasRoutingKey));
+  if (has(kHasClock)) task.clock = from.clock;
+  task.root_id = related(from.root);
+  task.parent_id = related(from.parent);
+  task.starts = from.starts;
+  task.started_by = plain(from.started_by);
+  if (const auto held = texts_.find(place); held != texts_.end()) {
+    const Texts& texts = held->second;
+    task.args = texts.args;
+    task.kwargs = texts.kwargs;
+    task.eta = texts.eta;
+    task.expires = texts.expires;
+    task.result = texts.result;
+    task.exception = texts.exception;
+    task.traceback = texts.traceback;
+  }
+  return task;
+}
+
+std::size_t TaskTable::bytes() const {
+  constexpr std::size_t kPerText = sizeof(Texts) + 64;
+  return blocks_.size() * kRowsPerBlock * sizeof(Row) +
+         (index_.capacity() + free_.capacity()) * sizeof(std::uint32_t) + names_.bytes() +
+         texts_.size() * kPerText + text_bytes_ +
+         text_order_.size() * sizeof(std::pair<std::uint32_t, std::uint64_t>);
+}
+
+}  // namespace umbel::collector

@@ -1,0 +1,166 @@
+// The tasks of the live state, small: a row of fixed size for each, shared texts kept once, ids as
+// 16 bytes. The long texts (arguments, results, tracebacks) are held for the tasks changed last;
+// of all others the history has them.
+//
+// Full, the table lets go of what is finished and was changed longest ago; only when nothing is
+// finished, of the unfinished. All operations take the same time, however many tasks there are.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "name_pool.hpp"
+#include "umbel/model/task.hpp"
+
+namespace umbel::collector {
+
+// A task's id in 16 bytes: a UUID's own, or for any other text its place in the pool.
+struct SmallId {
+  enum class Kind : std::uint8_t { None, Uuid, Text };
+  std::uint64_t high = 0, low = 0;
+  Kind kind = Kind::None;
+
+  friend bool operator==(const SmallId&, const SmallId&) = default;
+};
+
+// Only the canonical form (lower case, with dashes) counts as a UUID, so that the text comes back
+// as it was.
+[[nodiscard]] std::optional<SmallId> uuid_from(std::string_view text);
+[[nodiscard]] std::string uuid_text(const SmallId& id);
+
+struct TableLimits {
+  std::size_t tasks = 100'000;
+  std::size_t with_texts = 5'000;
+  std::size_t text_bytes = std::size_t{16} << 20;
+};
+
+// Not thread-safe.
+class TaskTable {
+ public:
+  explicit TaskTable(TableLimits limits);
+
+  [[nodiscard]] bool contains(const TaskId& id) const { return place_of(id) != kNowhere; }
+  // Nothing: not here. The long texts are set only while they are held.
+  [[nodiscard]] std::optional<Task> find(const TaskId& id) const;
+  // Of its last change; nothing: not here.
+  [[nodiscard]] std::optional<std::uint64_t> version_of(const TaskId& id) const;
+  // Puts the task in, or in the place of what was known of it, as the one changed last. Answers
+  // how many others had to go.
+  std::size_t put(const Task& task);
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::uint64_t version() const { return version_; }  // rises with every put
+  [[nodiscard]] std::uint64_t in_state(TaskState state) const {
+    return by_state_[static_cast<std::size_t>(state)];
+  }
+  [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
+  [[nodiscard]] std::uint64_t evicted_unfinished() const { return evicted_unfinished_; }
+  // What the table takes, by its own account; with the texts that are held.
+  [[nodiscard]] std::size_t bytes() const;
+
+  // By last change, newest first, until `visit(const Task&, version)` answers false.
+  template <class Visit>
+  void each(Visit visit) const {
+    std::uint32_t unfinished = lists_[0].newest;
+    std::uint32_t finished = lists_[1].newest;
+    while (unfinished != kNowhere || finished != kNowhere) {
+      const bool take_first =
+          finished == kNowhere ||
+          (unfinished != kNowhere && row(unfinished).version > row(finished).version);
+      std::uint32_t& next = take_first ? unfinished : finished;
+      const std::uint32_t place = next;
+      next = row(place).older;
+      if (!visit(task_at(place), row(place).version)) return;
+    }
+  }
+
+  // `visit(parent's id, its own id)` for each task that has a parent, in no order.
+  template <class Visit>
+  void each_child(Visit visit) const {
+    for (const std::uint32_t place : index_) {
+      if (place == kNowhere) continue;
+      const Row& child = row(place);
+      if (child.parent.kind == SmallId::Kind::None) continue;
+      if (std::string parent = text_of(child.parent); !parent.empty())
+        visit(std::move(parent), text_of(child.id));
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kNowhere = 0xFFFF'FFFF;
+  static constexpr std::size_t kRowsPerBlock = 1024;
+  static constexpr std::size_t kTimes = 8;
+
+  struct Row {
+    SmallId id, root, parent;
+    std::array<std::int64_t, kTimes> times{};  // microseconds; set where the flag is
+    std::int64_t timestamp = 0;
+    double runtime = 0;
+    std::int64_t clock = 0;
+    std::int64_t retries = 0;
+    std::uint64_t version = 0;
+    NamePool::Id name = 0, worker = 0, client = 0, queue = 0, exchange = 0, routing_key = 0,
+                 custom = 0, started_by = 0;
+    std::uint32_t newer = kNowhere, older = kNowhere;
+    std::uint32_t starts = 0;
+    std::uint16_t flags = 0;  // one for each time, then the others
+    TaskState state = TaskState::Pending;
+  };
+  struct Texts {
+    std::optional<std::string> args, kwargs, eta, expires, result, exception, traceback;
+    [[nodiscard]] std::size_t bytes() const;
+    [[nodiscard]] bool empty() const;
+  };
+  struct List {
+    std::uint32_t newest = kNowhere, oldest = kNowhere;
+  };
+
+  [[nodiscard]] Row& row(std::uint32_t place) {
+    return blocks_[place / kRowsPerBlock][place % kRowsPerBlock];
+  }
+  [[nodiscard]] const Row& row(std::uint32_t place) const {
+    return blocks_[place / kRowsPerBlock][place % kRowsPerBlock];
+  }
+  [[nodiscard]] std::uint32_t place_of(const TaskId& id) const;
+  [[nodiscard]] Task task_at(std::uint32_t place) const;
+  [[nodiscard]] std::string text_of(const SmallId& id) const;
+  void write(std::uint32_t place, const Task& task);
+  void write_texts(std::uint32_t place, const Task& task);
+  void set(SmallId& id, const std::optional<std::string>& text);
+  void set(NamePool::Id& id, const std::string& text);
+  void set(NamePool::Id& id, const std::optional<std::string>& text, std::uint16_t flag, Row& row);
+  void link(std::uint32_t place);
+  void unlink(std::uint32_t place);
+  void remove(std::uint32_t place);
+  void drop_texts(std::uint32_t place);
+  [[nodiscard]] std::uint32_t new_place();
+  [[nodiscard]] List& list_of(const Row& row) { return lists_[is_final(row.state) ? 1 : 0]; }
+
+  // The index: open addressing, linear probing.
+  [[nodiscard]] static std::size_t hash(const SmallId& id);
+  void index_insert(std::uint32_t place);
+  void index_erase(const SmallId& id);
+  void index_grow();
+
+  const TableLimits limits_;
+  NamePool names_;
+  std::vector<std::unique_ptr<Row[]>> blocks_;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> index_;
+  std::size_t size_ = 0;
+  std::array<List, 2> lists_;  // unfinished, finished
+  std::array<std::uint64_t, 9> by_state_{};
+  std::uint64_t version_ = 0, evicted_ = 0, evicted_unfinished_ = 0;
+  std::unordered_map<std::uint32_t, Texts> texts_;
+  std::size_t text_bytes_ = 0;
+  std::deque<std::pair<std::uint32_t, std::uint64_t>> text_order_;  // place and version
+};
+
+}  // namespace umbel::collector
