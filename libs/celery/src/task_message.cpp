@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compression.hpp"
+#include "envelope.hpp"
 #include "field_reader.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
@@ -20,7 +21,6 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxId = 255;     // it is also a short string of AMQP
 constexpr std::size_t kMaxName = 1024;  // of a task or of who sent it, in bytes
-constexpr std::string_view kJson = "application/json";
 constexpr std::array<std::string_view, 4> kEmbedKeys{"callbacks", "errbacks", "chain", "chord"};
 
 // Headers that TaskMessage has a member for, or that mean nothing when read back: never in
@@ -41,38 +41,6 @@ json::object default_headers() {
           {"replaced_task_nesting", 0},
           {"stamped_headers", nullptr},
           {"stamps", json::object{}}};
-}
-
-Result<void> check_content_type(const Message& message) {
-  const std::string& type = message.content_type;
-  if (type == kJson) return {};
-  if (type.empty()) return invalid("the message has no content type (allowed: application/json)");
-  if (type == "application/x-python-serialize") {
-    return invalid(
-        "content type application/x-python-serialize (pickle) is refused: reading it would run "
-        "the sender's code (allowed: application/json)");
-  }
-  return invalid("content type '" + shortened(type, 100) +
-                 "' is not known (allowed: application/json)");
-}
-
-Result<void> check_size(std::string_view what, std::size_t size) {
-  if (size <= kMaxBody) return {};
-  return invalid("the " + std::string{what} + " has " + std::to_string(size) + " bytes (at most " +
-                 std::to_string(kMaxBody) + ")");
-}
-
-Result<json::object> parse_headers(const Message& message) {
-  if (message.headers.empty()) return json::object{};
-  if (const auto size = check_size("header table", message.headers.size()); !size) {
-    return size.error();
-  }
-  auto value = parse_plain_json(message.headers);
-  if (!value) return invalid("the headers are " + value.error().what);
-  if (!value->is_object()) {
-    return invalid("the headers are " + described(*value) + ", not an object");
-  }
-  return std::move(value->get_object());
 }
 
 // The body as it was before a Python sender compressed it; nothing if it did not.
@@ -442,7 +410,7 @@ Result<TaskMessage> decode_task(const Message& message) {
 
 Message encode_task(const TaskMessage& task) {
   Message message;
-  message.content_type = kJson;
+  message.content_type = kJsonType;
   message.content_encoding = "utf-8";
   message.headers = to_json(headers_of(task));
   message.body = to_python_json(body_of(task));
