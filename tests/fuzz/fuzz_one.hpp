@@ -5,6 +5,7 @@
 // linked with replay_main.cpp it runs the corpus as a test.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
