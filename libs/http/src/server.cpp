@@ -5,30 +5,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
-#include <charconv>
-#include <map>
 #include <mutex>
-#include <unordered_map>
 
 #include "access.hpp"
+#include "answer.hpp"
+#include "connections.hpp"
+#include "raw_request.hpp"
 #include "sockets.hpp"
+#include "umbel/base/text.hpp"
 #include "web_socket.hpp"
 
 namespace umbel::http {
 namespace {
 
-constexpr std::size_t kSpareThreads = 64;  // to answer 503 with while all others are taken
-constexpr std::size_t kMostDrained =
-    16 * 1024 * 1024;  // bytes of a refused body read before closing
+using std::chrono::milliseconds;
 
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
+constexpr std::size_t kSpareThreads = 64;  // to answer 503 with while all others are taken
+constexpr std::size_t kOtherDescriptors = 256;
+constexpr std::size_t kLarge = 64 * 1024;  // bytes; a larger answer is written by itself
+constexpr milliseconds kMoreTime{1000};    // for CivetWeb to end what it times itself
 
 bool changes_nothing(const std::string& method) { return method == "GET" || method == "HEAD"; }
 
@@ -36,66 +33,53 @@ std::string text_of(const char* text) {
   return text == nullptr ? std::string{} : std::string{text};
 }
 
-Request request_of(const mg_request_info& info) {
-  Request request;
-  request.method = text_of(info.request_method);
-  request.path = percent_decoded(text_of(info.local_uri_raw));
-  request.query = text_of(info.query_string);
-  request.remote_address = text_of(static_cast<const char*>(info.remote_addr));
+// `localhost:5555` of `http://localhost:5555/path`.
+std::string authority_of(std::string_view uri) {
+  const auto scheme = uri.find("://");
+  if (uri.starts_with('/') || scheme == std::string_view::npos) return {};
+  uri.remove_prefix(scheme + 3);
+  return std::string{uri.substr(0, uri.find_first_of("/?"))};
+}
+
+RawRequest raw_request(const mg_request_info& info) {
+  RawRequest raw;
+  raw.method = text_of(info.request_method);
+  raw.target = text_of(info.local_uri_raw);
+  raw.authority = authority_of(text_of(info.request_uri));
+  raw.query = text_of(info.query_string);
+  raw.version = text_of(info.http_version);
+  raw.remote_address = text_of(static_cast<const char*>(info.remote_addr));
+  raw.headers.reserve(static_cast<std::size_t>(info.num_headers));
   for (int i = 0; i < info.num_headers; ++i) {
-    std::string& value = request.headers[lower(text_of(info.http_headers[i].name))];
-    if (!value.empty()) value += ", ";
-    value += text_of(info.http_headers[i].value);
+    raw.headers.emplace_back(text_of(info.http_headers[i].name),
+                             text_of(info.http_headers[i].value));
   }
-  return request;
+  return raw;
 }
 
-const char* reason_of(mg_connection* connection, int status) {
-  return mg_get_response_code_text(connection, status);
-}
-
-bool has_header(const Response& response, std::string_view name) {
-  return std::any_of(response.headers.begin(), response.headers.end(),
-                     [&](const auto& header) { return lower(header.first) == lower(name); });
-}
-
-// Neither a line break nor another control character may end a header early.
-std::string header_value(std::string_view value) {
-  std::string clean{value};
-  std::replace_if(
-      clean.begin(), clean.end(), [](char c) { return static_cast<unsigned char>(c) < 32; }, ' ');
-  return clean;
-}
-
-std::string head_of(mg_connection* connection, const Response& response, bool keep_alive) {
-  std::string head =
-      fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason_of(connection, response.status));
-  const auto add = [&head](std::string_view name, std::string_view value) {
-    head += fmt::format("{}: {}\r\n", name, header_value(value));
-  };
-  const auto add_default = [&](std::string_view name, std::string_view value) {
-    if (!has_header(response, name)) add(name, value);
-  };
-  if (!response.content_type.empty()) add("Content-Type", response.content_type);
-  for (const auto& [name, value] : response.headers) add(name, value);
-  if (response.status != 304 && response.status != 204) {
-    add_default("Content-Length", std::to_string(response.body.size()));
-  }
-  add_default("Cache-Control", "no-store");
-  add_default("Vary", "Accept");
-  add_default("X-Content-Type-Options", "nosniff");
-  add_default("X-Frame-Options", "DENY");
-  add_default("Referrer-Policy", "no-referrer");
-  add_default("Cross-Origin-Resource-Policy", "same-origin");
-  add("Connection", keep_alive ? "keep-alive" : "close");
-  return head + "\r\n";
+Peer peer_of(const mg_request_info& info) {
+  return {text_of(static_cast<const char*>(info.remote_addr)),
+          static_cast<std::uint16_t>(info.remote_port)};
 }
 
 bool write_all(mg_connection* connection, std::string_view text) {
-  return text.empty() || mg_write(connection, text.data(), text.size()) > 0;
+  return text.empty() ||
+         mg_write(connection, text.data(), text.size()) == static_cast<int>(text.size());
 }
 
 }  // namespace
+
+const char* to_text(Turned why) {
+  switch (why) {
+    case Turned::Full:
+      return "full";
+    case Turned::Slow:
+      return "slow";
+    case Turned::Malformed:
+      break;
+  }
+  return "malformed";
+}
 
 struct Server::Impl {
   Impl(ServerOptions given, Router table, std::vector<WebSocketRoute> routes, Log to)
@@ -110,38 +94,36 @@ struct Server::Impl {
   const Log log;
   mg_context* context = nullptr;
   std::atomic<std::uint16_t> port{0};
-  std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> in_flight{0};  // bytes of large answers
   std::atomic<bool> stopping{false};
-
-  struct Page {  // one open WebSocket
-    const WebSocketRoute* route = nullptr;
-    std::shared_ptr<QueuedSocket> socket;
-    std::string partial;  // text of a message still coming in frames; by CivetWeb's thread alone
-  };
   std::mutex mutex;
-  std::unordered_map<const mg_connection*, std::shared_ptr<Page>> pages;
   std::string last_message;  // of CivetWeb
+  std::unique_ptr<Connections> connections;
   std::unique_ptr<SocketWriter> writer;
 
   static Impl& of(const mg_connection* connection) {
     return *static_cast<Impl*>(mg_get_user_data(mg_get_context(connection)));
   }
-
-  static bool is_too_many(const mg_connection* connection) {
-    return mg_get_user_connection_data(connection) != nullptr;
+  static Connection& state_of(const mg_connection* connection) {
+    return *static_cast<Connection*>(mg_get_user_connection_data(connection));
   }
 
-  [[nodiscard]] std::optional<Response> refuse(const mg_request_info& info, const Request& request,
+  void turned(Turned why) const {
+    if (options.on_turned) options.on_turned(why);
+  }
+
+  [[nodiscard]] std::optional<Response> refuse(const RawRequest& raw, const Request& request,
                                                bool is_web_socket, bool too_many) const {
     if (stopping || too_many) {
-      return error_response(
-          503, fmt::format("this server serves {} connections at a time; try again later",
-                           options.max_connections));
+      if (too_many) turned(Turned::Full);
+      return unavailable_response(fmt::format(
+          "this server serves {} connections at a time; try again later", options.max_connections));
     }
-    const std::string host = request.header("host");
-    if (host.empty() && text_of(info.http_version) != "1.0") {
-      return error_response(400, "the Host header is missing");
+    if (auto wrong = refuse_malformed(raw)) {
+      turned(Turned::Malformed);
+      return wrong;
     }
+    const std::string host = raw.authority.empty() ? request.header("host") : raw.authority;
     const Access access{options.address, options.allowed_hosts};
     if (!host.empty()) {
       if (const auto wrong = refuse_host(access, host)) return error_response(403, *wrong);
@@ -154,71 +136,91 @@ struct Server::Impl {
     return std::nullopt;
   }
 
+  [[nodiscard]] milliseconds time_for(std::size_t bytes) const {
+    return options.times.transfer + milliseconds{1000 * bytes / options.times.slowest};
+  }
+
   void respond(mg_connection* connection, const Request& request, Response response,
-               bool keep_alive) const {
-    if (options.on_response) options.on_response(response.status);
+               bool keep_alive) {
     if (response.raw) {
+      if (options.on_response) options.on_response(response.status);
       mg_disable_connection_keep_alive(connection);
+      state_of(connection).limit(std::chrono::minutes{15});  // it goes at a pace of its own
       response.raw([connection](std::string_view text) { return write_all(connection, text); });
       return;
     }
     const bool asked_to_close =
         lower(request.header("connection")).find("close") != std::string::npos;
     const bool old = text_of(mg_get_request_info(connection)->http_version) == "1.0";
+    const std::size_t large = response.body.size() > kLarge ? response.body.size() : 0;
+    if (large > 0 && in_flight.fetch_add(large) + large > options.max_in_flight) {
+      response = unavailable_response(
+          "too many large answers are being sent at the moment; try again later");
+    }
     keep_alive = keep_alive && !asked_to_close && !old && !stopping;
     if (!keep_alive) mg_disable_connection_keep_alive(connection);
-    if (request.method == "HEAD") {
-      if (!has_header(response, "Content-Length")) {
-        response.headers.emplace_back("Content-Length", std::to_string(response.body.size()));
-      }
-      response.body.clear();
+    if (request.method == "HEAD") leave_out_body(response);
+    if (options.on_response) options.on_response(response.status);
+    state_of(connection).limit(time_for(response.body.size()));
+    const std::string head = head_of(response, keep_alive);
+    bool written = false;
+    if (response.body.size() <= kLarge) {
+      written = write_all(connection, head + response.body);
+    } else {
+      written = write_all(connection, head) && write_all(connection, response.body);
     }
-    constexpr std::size_t kOnePiece = 64 * 1024;
-    std::string head = head_of(connection, response, keep_alive);
-    if (response.body.size() <= kOnePiece) {
-      write_all(connection, head + response.body);
-    } else if (write_all(connection, head)) {
-      write_all(connection, response.body);
-    }
+    if (!written) mg_disable_connection_keep_alive(connection);
+    in_flight -= large;
+    state_of(connection).head_since = Steady::now();
+    state_of(connection).limit(options.times.idle + kMoreTime);
   }
 
   // False: longer than the bound, or cut off before its end.
   static bool read_body(mg_connection* connection, std::size_t bound, std::string& body) {
     const mg_request_info& info = *mg_get_request_info(connection);
-    char buffer[16 * 1024];
+    std::array<char, 16 * 1024> buffer{};
     for (;;) {
-      const int got = mg_read(connection, buffer, sizeof buffer);
+      const int got = mg_read(connection, buffer.data(), buffer.size());
       if (got < 0) return false;
       if (got == 0) break;
-      body.append(buffer, static_cast<std::size_t>(got));
+      body.append(buffer.data(), static_cast<std::size_t>(got));
       if (body.size() > bound) return false;
     }
     return info.content_length < 0 || body.size() == static_cast<std::size_t>(info.content_length);
   }
 
-  // A connection closed with unread bytes resets, and the client may never see the answer.
-  static void drain(mg_connection* connection) {
-    char buffer[16 * 1024];
-    for (std::size_t total = 0; total < kMostDrained;) {
-      const int got = mg_read(connection, buffer, sizeof buffer);
-      if (got <= 0) return;
-      total += static_cast<std::size_t>(got);
-    }
+  [[nodiscard]] SocketHandle handle_of(const mg_connection* connection) const {
+    const Peer peer = peer_of(*mg_get_request_info(connection));
+    return connection_from(port, peer.first, peer.second);
+  }
+
+  // The answer to what could not be read to its end; the connection ends with it.
+  void part(mg_connection* connection) const {
+    mg_disable_connection_keep_alive(connection);
+    state_of(connection).limit(options.times.refused);
+    finish_politely(handle_of(connection));
   }
 
   int serve(mg_connection* connection) {
     const mg_request_info& info = *mg_get_request_info(connection);
-    Request request = request_of(info);
+    Connection& state = state_of(connection);
+    connections->is_from(state, peer_of(info));
+    const RawRequest raw = raw_request(info);
+    Request request = to_request(raw);
     const bool has_body = info.content_length > 0 || !request.header("transfer-encoding").empty();
-    std::optional<Response> response = refuse(info, request, false, is_too_many(connection));
+    std::optional<Response> response = refuse(raw, request, false, state.too_many);
+    // After a malformed head nobody can say where the next one begins.
+    const bool head_holds = !response || response->status == 403;
     const bool declared_too_long =
         info.content_length > 0 &&
         static_cast<std::uint64_t>(info.content_length) > options.max_body;
-    bool whole = !has_body;
+    bool whole = !has_body && head_holds;
     if (!response && has_body && !declared_too_long) {
-      if (lower(request.header("expect")) == "100-continue") {
+      if (!request.header("expect").empty()) {
         write_all(connection, "HTTP/1.1 100 Continue\r\n\r\n");
       }
+      state.limit(time_for(info.content_length > 0 ? static_cast<std::size_t>(info.content_length)
+                                                   : options.max_body));
       whole = read_body(connection, options.max_body, request.body);
     }
     if (!response && !whole) {
@@ -226,21 +228,30 @@ struct Server::Impl {
           declared_too_long || request.body.size() > options.max_body
               ? error_response(413, fmt::format("the body is longer than the {} bytes allowed",
                                                 options.max_body))
-              : error_response(400, "the body ended before its announced length");
+              : error_response(400, "the body is malformed or ended before its announced length");
+      turned(Turned::Malformed);
     }
-    if (!response) response = router.handle(request);
+    state.no_limit();
+    if (!response) response = router.handle(std::move(request));
     const int status = response->status;
-    respond(connection, request, std::move(*response), whole && !is_too_many(connection));
-    if (!whole) drain(connection);
+    request.method = raw.method;
+    respond(connection, request, std::move(*response), whole);
+    if (!whole) part(connection);
     return status;
   }
 
   int connect(const mg_connection* connection, const WebSocketRoute& route) {
     const mg_request_info& info = *mg_get_request_info(connection);
-    const Request request = request_of(info);
-    std::optional<Response> refused = refuse(info, request, true, is_too_many(connection));
+    connections->is_from(state_of(connection), peer_of(info));
+    const RawRequest raw = raw_request(info);
+    const Request request = to_request(raw);
+    std::optional<Response> refused = refuse(raw, request, true, state_of(connection).too_many);
     if (!refused && request.path != route.path) {
       refused = error_response(404, "there is nothing at " + request.path);
+    }
+    if (!refused && request.method != "GET") {
+      refused = error_response(405, "a WebSocket begins with GET");
+      refused->headers.emplace_back("Allow", "GET");
     }
     if (!refused && route.refuse) refused = route.refuse(request);
     if (!refused) return 0;
@@ -249,69 +260,65 @@ struct Server::Impl {
     return 1;
   }
 
-  void ready(mg_connection* connection, const WebSocketRoute& route) {
+  // Holds CivetWeb's thread for the connection as long as it lasts.
+  void converse(mg_connection* connection, const WebSocketRoute& route) {
+    const Request request = to_request(raw_request(*mg_get_request_info(connection)));
+    SocketHandle handle = handle_of(connection);
+    if (handle.get() < 0) {  // gone already
+      state_of(connection).limit(milliseconds{0});
+      return;
+    }
+    state_of(connection).no_limit();
+    const auto socket = std::make_shared<QueuedSocket>(
+        std::move(handle), QueueLimits{options.max_queued_per_socket, options.times.lag}, *writer);
+    writer->add(socket);
+    if (stopping) socket->detach();
+    if (route.on_open) route.on_open(socket, request);
+    const FrameParser::Sink sink{.text =
+                                     [&](std::string_view text) {
+                                       if (route.on_text) route.on_text(socket, text);
+                                     },
+                                 .ping = [&](std::string_view payload) { socket->pong(payload); }};
+    const auto wrong = read_until_end(*socket, options.times, options.max_message, sink);
+    if (wrong) {
+      turned(Turned::Malformed);
+      log.debug("a WebSocket was closed", {{"reason", wrong->reason}, {"code", wrong->code}});
+    } else if (socket->fell_behind()) {
+      turned(Turned::Slow);
+    }
+    if (route.on_close) route.on_close(socket);
+  }
+
+  // What CivetWeb refuses itself, in our words; it closes the connection.
+  void failed(mg_connection* connection, int status) {
+    Connection& state = state_of(connection);
     const mg_request_info& info = *mg_get_request_info(connection);
-    const Request request = request_of(info);
-    SocketHandle handle =
-        connection_from(static_cast<std::uint16_t>(info.server_port), request.remote_address,
-                        static_cast<std::uint16_t>(info.remote_port));
-    if (handle.get() < 0) return;  // gone already
-    auto page = std::make_shared<Page>();
-    page->route = &route;
-    page->socket =
-        std::make_shared<QueuedSocket>(std::move(handle), options.max_queued_per_socket, *writer);
-    {
-      const std::lock_guard lock{mutex};
-      pages.emplace(connection, page);
-    }
-    writer->add(page->socket);
-    if (stopping) page->socket->detach();
-    if (route.on_open) route.on_open(page->socket, request);
+    connections->is_from(state, peer_of(info));
+    const auto waited = Steady::now() - state.head_since;
+    const bool late = waited >= std::min(options.times.head, options.times.idle);
+    turned(late && status == 400 ? Turned::Slow : Turned::Malformed);
+    Response response = refusal_of(status, text_of(info.request_method), late);
+    Request request;
+    request.method = text_of(info.request_method);
+    state.told = true;
+    respond(connection, request, std::move(response), false);
+    part(connection);
   }
 
-  std::shared_ptr<Page> page_of(const mg_connection* connection) {
-    const std::lock_guard lock{mutex};
-    const auto found = pages.find(connection);
-    return found == pages.end() ? nullptr : found->second;
-  }
-
-  // Answers whether to keep the connection.
-  bool data(const mg_connection* connection, int bits, std::string_view payload) {
-    const auto page = page_of(connection);
-    if (!page) return false;
-    const bool last = (bits & 0x80) != 0;
-    switch (bits & 0x0F) {
-      case MG_WEBSOCKET_OPCODE_PING:
-        page->socket->pong(payload);
-        return true;
-      case MG_WEBSOCKET_OPCODE_PONG:
-        return true;
-      case MG_WEBSOCKET_OPCODE_TEXT:
-        page->partial.assign(payload);
-        break;
-      case MG_WEBSOCKET_OPCODE_CONTINUATION:
-        page->partial.append(payload);
-        break;
-      default:
-        page->socket->close();
-        return false;  // a goodbye, or binary data, which nobody sends us
+  void closing(mg_connection* connection) {
+    const mg_request_info* const info = mg_get_request_info(connection);  // none: no request came
+    // CivetWeb says nothing to a target that is no path of this server, such as `*`.
+    if (info != nullptr && info->request_uri != nullptr && info->local_uri_raw == nullptr &&
+        !state_of(connection).told && !stopping) {
+      connections->is_from(state_of(connection), peer_of(*info));
+      Request request;
+      request.method = text_of(info->request_method);
+      turned(Turned::Malformed);
+      respond(connection, request,
+              error_response(400, "the request's target must be a path of this server"), false);
+      part(connection);
     }
-    if (page->partial.size() > options.max_body) return false;
-    if (last && page->route->on_text) page->route->on_text(page->socket, page->partial);
-    return true;
-  }
-
-  void closed(const mg_connection* connection) {
-    std::shared_ptr<Page> page;
-    {
-      const std::lock_guard lock{mutex};
-      const auto found = pages.find(connection);
-      if (found == pages.end()) return;
-      page = found->second;
-      pages.erase(found);
-    }
-    page->socket->detach();
-    if (page->route->on_close) page->route->on_close(page->socket);
+    connections->forget(connection);
   }
 
   void install(mg_context* started) {
@@ -328,12 +335,10 @@ struct Server::Impl {
             return of(connection).connect(connection, *static_cast<const WebSocketRoute*>(data));
           },
           [](mg_connection* connection, void* data) {
-            of(connection).ready(connection, *static_cast<const WebSocketRoute*>(data));
+            of(connection).converse(connection, *static_cast<const WebSocketRoute*>(data));
           },
-          [](mg_connection* connection, int bits, char* data, std::size_t size, void*) {
-            return of(connection).data(connection, bits, {data, size}) ? 1 : 0;
-          },
-          [](const mg_connection* connection, void*) { of(connection).closed(connection); },
+          // Only what came in before the handshake's answer is left for CivetWeb to read.
+          [](mg_connection*, int, char*, std::size_t, void*) { return 0; }, nullptr,
           const_cast<WebSocketRoute*>(&route));
     }
   }
@@ -343,12 +348,20 @@ struct Server::Impl {
     calls.init_context = [](const mg_context* started) {
       static_cast<Impl*>(mg_get_user_data(started))->install(const_cast<mg_context*>(started));
     };
-    calls.init_connection = [](const mg_connection* connection, void** too_many) {
+    calls.init_connection = [](const mg_connection* connection, void** data) {
       Impl& self = of(connection);
-      if (++self.connections > self.options.max_connections) *too_many = &self;
+      Connection& state = self.connections->add(connection);
+      state.limit(state.too_many ? self.options.times.refused : self.options.times.head);
+      *data = &state;
       return 0;
     };
-    calls.connection_closed = [](const mg_connection* connection) { --of(connection).connections; };
+    calls.connection_close = [](const mg_connection* connection) {
+      of(connection).closing(const_cast<mg_connection*>(connection));
+    };
+    calls.http_error = [](mg_connection* connection, int status, const char*) {
+      of(connection).failed(connection, status);
+      return 0;
+    };
     calls.log_message = [](const mg_connection* connection, const char* message) {
       Impl& self = of(connection);
       const std::lock_guard lock{self.mutex};
@@ -357,6 +370,36 @@ struct Server::Impl {
     };
     // No log_access: CivetWeb would ask localtime() for each request, which is not thread-safe.
     return calls;
+  }
+
+  [[nodiscard]] std::vector<std::string> settings() const {
+    const auto number = [](milliseconds time) { return std::to_string(time.count()); };
+    return {"listening_ports",
+            fmt::format("{}:{}", options.address, options.port),
+            "num_threads",
+            std::to_string(options.max_connections + kSpareThreads),
+            "enable_keep_alive",
+            "yes",
+            "keep_alive_timeout_ms",
+            number(options.times.idle),
+            "request_timeout_ms",
+            number(options.times.head),
+            "tcp_nodelay",
+            "1",
+            "access_control_allow_origin",
+            "",
+            "access_control_allow_methods",
+            "",
+            "access_control_allow_headers",
+            "",
+            "decode_url",
+            "no",
+            "enable_auth_domain_check",
+            "no",
+            "enable_directory_listing",
+            "no",
+            "listen_backlog",
+            "1024"};
   }
 
   Result<void> start() {
@@ -370,39 +413,26 @@ struct Server::Impl {
     if (!can_bind(options.address, options.port)) {
       return Error{Errc::Conflict, "port " + where + " is taken by another program"};
     }
-    const std::string threads = std::to_string(options.max_connections + kSpareThreads);
-    const char* const settings[] = {"listening_ports",
-                                    where.c_str(),
-                                    "num_threads",
-                                    threads.c_str(),
-                                    "enable_keep_alive",
-                                    "yes",
-                                    "keep_alive_timeout_ms",
-                                    "30000",
-                                    "request_timeout_ms",
-                                    "30000",
-                                    "tcp_nodelay",
-                                    "1",
-                                    "access_control_allow_origin",
-                                    "",
-                                    "access_control_allow_methods",
-                                    "",
-                                    "access_control_allow_headers",
-                                    "",
-                                    "decode_url",
-                                    "no",
-                                    "enable_directory_listing",
-                                    "no",
-                                    "listen_backlog",
-                                    "1024",
-                                    nullptr};
+    // A WebSocket has two: CivetWeb's and ours.
+    const std::size_t wanted = 2 * (options.max_connections + kSpareThreads) + kOtherDescriptors;
+    if (const auto allowed = allow_descriptors(wanted); allowed < wanted) {
+      log.warn("fewer file descriptors are allowed than all connections may need",
+               {{"allowed", allowed}, {"wanted", wanted}});
+    }
     stopping = false;
     writer = std::make_unique<SocketWriter>();
+    connections = std::make_unique<Connections>(options.max_connections, options.times.refused,
+                                                [this] { turned(Turned::Slow); });
     mg_init_library(0);
     const mg_callbacks calls = callbacks();
-    context = mg_start(&calls, this, const_cast<const char**>(settings));
+    const std::vector<std::string> words = settings();
+    std::vector<const char*> pointers;
+    for (const std::string& word : words) pointers.push_back(word.c_str());
+    pointers.push_back(nullptr);
+    context = mg_start(&calls, this, pointers.data());
     if (context == nullptr) {
       mg_exit_library();
+      connections.reset();
       writer.reset();
       if (!can_bind(options.address, options.port)) {
         return Error{Errc::Conflict, "port " + where + " is taken by another program"};
@@ -412,6 +442,7 @@ struct Server::Impl {
     mg_server_port bound{};
     mg_get_server_ports(context, 1, &bound);
     port = static_cast<std::uint16_t>(bound.port);
+    connections->listens_on(port);
     return {};
   }
 
@@ -423,6 +454,7 @@ struct Server::Impl {
     mg_stop(context);
     context = nullptr;
     mg_exit_library();
+    connections.reset();
     writer.reset();
   }
 };
@@ -435,5 +467,8 @@ Server::~Server() { stop(); }
 Result<void> Server::start() { return impl_->start(); }
 void Server::stop() { impl_->stop(); }
 std::uint16_t Server::port() const { return impl_->port; }
+std::size_t Server::connections() const {
+  return impl_->connections ? impl_->connections->count() : 0;
+}
 
 }  // namespace umbel::http
