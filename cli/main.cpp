@@ -8,6 +8,7 @@
 
 #include "umbel/cli/stack.hpp"
 #include "umbel/cli/supervisor.hpp"
+#include "umbel/cli/var_lock.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/runtime/settings.hpp"
 
@@ -49,6 +50,11 @@ int up(umbel::StackOptions options) {
   if (options.prometheus.empty()) {
     std::cerr << "umbel up: no `prometheus` on the PATH; going on without it.\n";
   }
+  const auto lock = umbel::VarLock::take(options.var_dir);
+  if (lock.has_error()) {
+    std::cerr << "umbel up: " << lock.error().what << '\n';
+    return 1;
+  }
   const auto plans = umbel::plan_stack(options);
   if (const auto free = umbel::Supervisor::check_ports(plans); free.has_error()) {
     std::cerr << "umbel up: " << free.error().what << '\n';
@@ -58,7 +64,7 @@ int up(umbel::StackOptions options) {
     std::cerr << "umbel up: " << prepared.error().what << '\n';
     return 1;
   }
-  umbel::Supervisor supervisor{plans, {.log_dir = options.var_dir / "log"}, std::cout};
+  umbel::Supervisor supervisor{plans, {.log_dir = options.var_dir / "log"}, STDOUT_FILENO};
   return supervisor.run();
 }
 

@@ -2,7 +2,8 @@
 // a test can stop and kill.
 //
 //   supervise LOG_DIR HEALTH_PORT (NAME HEALTH_PATH SCRIPT)…
-#include <iostream>
+#include <unistd.h>
+
 #include <string>
 
 #include "umbel/cli/supervisor.hpp"
@@ -15,11 +16,12 @@ int main(int argc, char** argv) {
     plan.name = arguments[i];
     plan.command.argv = {"sh", "-c", arguments[i + 2]};
     plan.port = static_cast<std::uint16_t>(std::stoul(arguments.at(1)));
+    plan.owns_port = false;  // the test answers
     plan.health_path = arguments[i + 1];
     plan.start_limit = std::chrono::seconds{10};
     plan.echo = true;
     plans.push_back(std::move(plan));
   }
-  umbel::Supervisor supervisor{std::move(plans), {.log_dir = arguments.at(0)}, std::cout};
+  umbel::Supervisor supervisor{std::move(plans), {.log_dir = arguments.at(0)}, STDOUT_FILENO};
   return supervisor.run();
 }

@@ -1,15 +1,20 @@
 #include "umbel/cli/supervisor.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 
+#include "umbel/cli/outlet.hpp"
 #include "umbel/cli/ports.hpp"
 #include "umbel/cli/stack.hpp"
+#include "umbel/cli/var_lock.hpp"
 #include "umbel/http/server.hpp"
 #include "umbel/testing/eventually.hpp"
 #include "umbel/testing/temp_dir.hpp"
@@ -30,7 +35,8 @@ TEST(RestartPlan, DoublesTheWaitToABoundAndForgetsAfterAGoodRun) {
   EXPECT_EQ(plan.died(milliseconds{10}), milliseconds{1000});
   for (int i = 0; i < 10; ++i) (void)plan.died(milliseconds{10});
   EXPECT_EQ(plan.died(milliseconds{10}), milliseconds{10'000});
-  EXPECT_EQ(plan.died(seconds{61}), milliseconds{500});
+  EXPECT_EQ(plan.died(milliseconds{9999}), milliseconds{10'000});
+  EXPECT_EQ(plan.died(seconds{10}), milliseconds{500});
 }
 
 TEST(Child, GivesItsLinesAndItsEnd) {
@@ -128,8 +134,10 @@ class Supervised : public ::testing::Test {
     if (HasFailure()) std::cerr << output_;
   }
 
-  void supervise(const std::vector<Plan>& plans) {
-    ChildCommand command{{UMBEL_SUPERVISE, dir_.path().string(), std::to_string(server_->port())},
+  // `around`: a shell command that becomes the supervisor, given as `$0` and its arguments.
+  void supervise(const std::vector<Plan>& plans, const std::string& around = "exec \"$0\" \"$@\"") {
+    ChildCommand command{{"sh", "-c", around, UMBEL_SUPERVISE, dir_.path().string(),
+                          std::to_string(server_->port())},
                          {}};
     for (const Plan& plan : plans) {
       command.argv.insert(command.argv.end(), {plan.name, plan.health, plan.script});
@@ -149,6 +157,10 @@ class Supervised : public ::testing::Test {
     return supervisor_->ended().has_value() && supervisor_->output() == -1;
   }
 
+  [[nodiscard]] static int lines_in(const std::string& file) {
+    const std::string text = read(file);
+    return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+  }
   [[nodiscard]] static std::string read(const std::string& file) {
     std::ifstream in{file};
     std::stringstream text;
@@ -225,6 +237,148 @@ TEST_F(Supervised, ThatIgnoresSigtermIsKilledAtTheLimit) {
 
   EXPECT_LT(std::chrono::steady_clock::now() - began, seconds{11});
   EXPECT_THAT(output_, HasSubstr("deaf did not stop in time and was killed"));
+}
+
+TEST_F(Supervised, ThatDiesAtOnceAgainAndAgainIsGivenMoreTimeEachTimeWhileTheOthersGoOn) {
+  const std::string beats = dir_.file("beats");
+  const std::string broken = dir_.file("broken");
+  const std::string shaky = dir_.file("shaky");
+  supervise(
+      {{"steady", "while true; do echo beat >> " + beats + "; sleep 0.05; done"},
+       {"shaky", "test -e " + broken + " && exit 7; echo $$ > " + shaky + "; exec sleep 1000"}});
+  ASSERT_TRUE(eventually([&] { return number_in(shaky) > 0 && lines_in(beats) > 0; }));
+  std::ofstream{broken} << "from now on";
+  kill(number_in(shaky), SIGKILL);
+
+  for (const char* wait : {"500 ms", "1.0 s", "2.0 s"}) {
+    EXPECT_TRUE(eventually([&] { return printed(std::string{"starting it again in "} + wait); },
+                           seconds{15}))
+        << wait;
+  }
+  const int before = lines_in(beats);
+  EXPECT_TRUE(eventually([&] { return lines_in(beats) > before + 3; }));
+}
+
+TEST_F(Supervised, IsStoppedWhileItStillStarts) {
+  const std::string pid_file = dir_.file("pid");
+  supervise({{"slow", "echo $$ > " + pid_file + "; exec sleep 1000", "/missing"},
+             {"never", "echo $$ > " + dir_.file("never")}});
+  ASSERT_TRUE(eventually([&] { return number_in(pid_file) > 0; }));
+
+  supervisor_->signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return ended(); }));
+
+  EXPECT_EQ(supervisor_->ended(), "exit status 0");
+  EXPECT_THAT(output_, HasSubstr("Stopped."));
+  EXPECT_THAT(output_, ::testing::Not(HasSubstr("did not come up")));
+  EXPECT_EQ(kill(number_in(pid_file), 0), -1);
+  EXPECT_EQ(number_in(dir_.file("never")), 0);
+}
+
+TEST_F(Supervised, IsStoppedInOrderWhenItsTerminalIsClosed) {
+  const std::string said = dir_.file("said");
+  supervise({{"polite", "trap 'echo goodbye > " + said +
+                            "; exit 0' TERM; echo up; while true; do sleep 0.05; done"}});
+  ASSERT_TRUE(eventually([&] { return lines_in(dir_.file("polite.log")) > 0; }));
+
+  supervisor_->signal(SIGHUP);
+  ASSERT_TRUE(eventually([&] { return ended(); }));
+
+  EXPECT_EQ(supervisor_->ended(), "exit status 0");
+  EXPECT_EQ(read(said), "goodbye\n");
+}
+
+TEST_F(Supervised, IsStoppedInOrderWhenNobodyReadsTheOutputAnyMore) {
+  const std::string said = dir_.file("said");
+  int pipe_ends[2];
+  ASSERT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
+  supervise({{"chatty", "trap 'echo goodbye > " + said +
+                            "; exit 0' TERM; while true; do echo line; sleep 0.05; done"}},
+            "exec \"$0\" \"$@\" >/proc/" + std::to_string(getpid()) + "/fd/" +
+                std::to_string(pipe_ends[1]));
+  close(pipe_ends[1]);
+  char some[16];
+  ASSERT_GT(::read(pipe_ends[0], some, sizeof some), 0);
+  ASSERT_TRUE(eventually([&] { return lines_in(dir_.file("chatty.log")) > 0; }));
+
+  close(pipe_ends[0]);
+
+  ASSERT_TRUE(eventually([&] { return ended(); }));
+  EXPECT_EQ(supervisor_->ended(), "exit status 0");
+  EXPECT_EQ(read(said), "goodbye\n");
+}
+
+// A terminal stopped with Ctrl-S, a pager that nobody turns.
+TEST_F(Supervised, GoesOnWhileItsOutputIsNotRead) {
+  const std::string beats = dir_.file("beats");
+  supervise({{"chatty", "yes 'a line of some length' & while true; do echo beat >> " + beats +
+                            "; sleep 0.05; done"}});
+  ASSERT_TRUE(eventually([&] { return lines_in(dir_.file("chatty.log")) > 20'000; }, seconds{30}));
+
+  const int before = lines_in(beats);
+  EXPECT_TRUE(eventually([&] { return lines_in(beats) > before + 3; }));
+  EXPECT_TRUE(eventually([&] { return printed("messages were left out here"); }, seconds{30}));
+}
+
+TEST_F(Supervised, GoesOnWhenItsLogCannotBeWritten) {
+  std::filesystem::create_symlink("/dev/full", dir_.file("chatty.log"));
+  supervise({{"chatty", "while true; do echo line; sleep 0.02; done"}});
+
+  EXPECT_TRUE(eventually([&] { return printed("chatty.log cannot be written"); }));
+  std::filesystem::remove(dir_.file("chatty.log"));
+
+  EXPECT_TRUE(eventually([&] {
+    std::ignore = printed("");
+    return read(dir_.file("chatty.log")).find("lines could not be written\nline") !=
+           std::string::npos;
+  }));
+}
+
+TEST(Outlet, LeavesOutWhatNobodyReadsAndSaysHowMuch) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  Outlet outlet{ends[1], 1000};
+  const std::string line(99, 'x');
+  const std::size_t before = 65'536;  // what a pipe holds
+  for (std::size_t i = 0; i < before / 100 + 200; ++i) outlet.print(line + "\n");
+  EXPECT_EQ(outlet.waits_for(), ends[1]);
+
+  std::string got;
+  while (got.find("left out here") == std::string::npos) {
+    char bytes[4096];
+    const auto size = read(ends[0], bytes, sizeof bytes);
+    ASSERT_GT(size, 0);
+    got.append(bytes, static_cast<std::size_t>(size));
+    outlet.write_some();
+  }
+  close(ends[0]);
+  ::signal(SIGPIPE, SIG_IGN);
+  outlet.print("anybody?\n");
+  EXPECT_TRUE(outlet.closed());
+  close(ends[1]);
+}
+
+TEST(VarLock, LetsOneInAndNamesIt) {
+  const TempDir dir;
+  {
+    const auto first = VarLock::take(dir.path() / "var");
+    ASSERT_TRUE(first.has_value()) << first.error().what;
+
+    const auto second = VarLock::take(dir.path() / "var");
+
+    ASSERT_TRUE(second.has_error());
+    EXPECT_EQ(second.error().code, Errc::Conflict);
+    EXPECT_THAT(second.error().what, HasSubstr("pid " + std::to_string(getpid())));
+    EXPECT_THAT(second.error().what, HasSubstr((dir.path() / "var").string()));
+  }
+  EXPECT_TRUE(VarLock::take(dir.path() / "var").has_value());
+}
+
+TEST(VarLock, NamesAFolderThatCannotBeMade) {
+  const auto lock = VarLock::take("/proc/umbel");
+
+  ASSERT_TRUE(lock.has_error());
+  EXPECT_THAT(lock.error().what, HasSubstr("/proc/umbel"));
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ struct ProgramPlan {
   std::string does;  // for the table
   ChildCommand command;
   std::uint16_t port = 0;
+  bool owns_port = true;    // false: somebody else answers there for it
   std::string health_path;  // answers 200 when it is up
   std::string shown;        // the URL people open; empty: the port alone
   std::chrono::seconds start_limit{20};

@@ -3,24 +3,22 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <vector>
 
 #include "umbel/base/clock.hpp"
 #include "umbel/base/result.hpp"
 #include "umbel/cli/child.hpp"
+#include "umbel/cli/outlet.hpp"
 #include "umbel/cli/stack.hpp"
 
 namespace umbel {
 
 // How long to wait before a program that died is started again: doubling from half a second to ten
-// seconds, from the beginning again after it has run for a minute. Pure.
+// seconds, from the beginning again after it has run for as long as the longest wait. Pure.
 class RestartPlan {
  public:
   [[nodiscard]] std::chrono::milliseconds died(std::chrono::milliseconds ran_for);
@@ -34,18 +32,20 @@ struct SupervisorOptions {
   std::chrono::milliseconds stop_limit{9'500};  // whatever still runs then is killed
 };
 
-// Single-threaded; run() must be called on the main thread, with SIGINT, SIGTERM and SIGCHLD
-// blocked (it blocks them itself if not).
+// Single-threaded; run() must be called on the main thread, with SIGINT, SIGTERM, SIGHUP and
+// SIGCHLD blocked (it blocks them itself if not). It ignores SIGPIPE.
 class Supervisor {
  public:
-  Supervisor(std::vector<ProgramPlan> plans, SupervisorOptions options, std::ostream& out);
+  // Prints to the descriptor `out`, which stays the caller's.
+  Supervisor(std::vector<ProgramPlan> plans, SupervisorOptions options, int out);
   ~Supervisor();
 
-  // Names every port of the plan that is taken, with its holder.
+  // Names every port of the plan that is taken, with its holder. Waits a few seconds first: the
+  // programs of a supervisor that was killed just now may still be about to end.
   [[nodiscard]] static Result<void> check_ports(const std::vector<ProgramPlan>& plans);
 
-  // Until SIGINT or SIGTERM; answers the exit status: 0, or 1 if a program did not come up (all
-  // others are stopped then).
+  // Until SIGINT, SIGTERM or SIGHUP, or until nobody reads the output any more; answers the exit
+  // status: 0, or 1 if a program did not come up (all others are stopped then).
   [[nodiscard]] int run();
 
  private:
@@ -53,16 +53,18 @@ class Supervisor {
   [[nodiscard]] bool start_all();
   [[nodiscard]] bool wait_healthy(Program& program);
   [[nodiscard]] bool spawn(Program& program);
-  void print_table() const;
+  void keep(Program& program, const std::string& line);
+  void print_table();
   void tend(std::chrono::milliseconds limit);  // output, deaths and restarts, for at most `limit`
+  void start_again(Program& program);
   void reap(Program& program);
   void relay_output(Program& program);
   void stop_all();
   void stop_stage(StopStage stage, Steady::time_point deadline);
-  void last_lines(const Program& program) const;
+  void last_lines(const Program& program);
 
   SupervisorOptions options_;
-  std::ostream& out_;
+  Outlet out_;
   std::vector<std::unique_ptr<Program>> programs_;
   int signals_ = -1;
   bool up_ = false;
