@@ -9,7 +9,9 @@
 #include "umbel/ops/ops_server.hpp"
 #include "umbel/runtime/settings.hpp"
 #include "umbel/scheduler/check.hpp"
+#include "umbel/scheduler/schedule_reloader.hpp"
 #include "umbel/scheduler/scheduler.hpp"
+#include "umbel/scheduler/tick_retention.hpp"
 
 namespace {
 
@@ -20,6 +22,7 @@ struct Config {
   std::string schedule = "scheduler/schedule.yaml";
   std::int64_t metrics_port = 9201;
   std::string metrics_address = "127.0.0.1";
+  std::string keep_ticks = "30d";
   std::vector<std::string> words;
 };
 
@@ -45,8 +48,12 @@ int run(const Config& config) {
     log.error(what, {{"why", error.what}});
     return 1;
   };
-  auto entries = load_schedule(config.schedule);
-  if (!entries) return refused(entries.error());
+  const auto keep = Interval::parse(config.keep_ticks);
+  if (!keep) return refused(invalid("--keep-ticks: " + keep.error().what));
+  // Before anything is opened: whoever mistyped wants to know at once.
+  if (const auto entries = load_schedule(config.schedule); !entries) {
+    return refused(entries.error());
+  }
 
   const SystemClock clock;
   const auto broker = open_broker(config.common.broker, clock, log);
@@ -57,19 +64,30 @@ int run(const Config& config) {
   metrics::Metrics metrics{"umbel-scheduler"};
   Enqueuer enqueuer{**store, **broker, clock, log, producer_name()};
   Ticker ticker{submit_through(enqueuer), (*store)->ticks(), clock, metrics, log};
-  ticker.replace(std::move(*entries));
   Scheduler scheduler{ticker, log};
+  Readiness ready;
+  ready.add("store", [&] { return (*store)->ping(); });
+  ready.add("broker", [&] { return (*broker)->ping(); });
+  ScheduleReloader reloader{
+      ScheduleSource{config.schedule},
+      [&](std::vector<ScheduleEntry> entries) { scheduler.replace(std::move(entries)); },
+      TaskNames{(*store)->catalogue(), clock, log},
+      ready,
+      clock,
+      metrics,
+      log};
+  if (const auto loaded = reloader.load(); !loaded) return refused(loaded.error());
+  TickRetention retention{
+      (*store)->ticks(), (*store)->leases(), producer_name(), keep->every(), clock, metrics, log};
   const Relay relay{enqueuer, log};
   http::ServerOptions address;
   address.address = config.metrics_address;
   address.port = static_cast<std::uint16_t>(config.metrics_port);
-  const auto ready = [&]() -> Result<void> {
-    if (auto answer = (*store)->ping(); !answer) return answer;
-    return (*broker)->ping();
-  };
   OpsServer ops{address, metrics, ready, log};
-  log.info("schedule in force", {{"file", config.schedule}});
-  return run_until_signal({&ops, &scheduler}, log);
+  return run_until_signal({&ops, &scheduler, &reloader, &retention}, log, [&] {
+    log.info("told to read the schedule's file again");
+    reloader.reload();
+  });
 }
 
 }  // namespace
@@ -84,6 +102,8 @@ int main(int argc, char** argv) {
   settings.add({"metrics-port", "port of /metrics, /healthz, /readyz; 0: any", "PORT", {}},
                config.metrics_port, {.least = 0, .most = 65535});
   settings.add({"metrics-address", "address of /metrics", "ADDRESS", {}}, config.metrics_address);
+  settings.add({"keep-ticks", "how long the ledger remembers ticks: 30d, 12h", "DURATION", {}},
+               config.keep_ticks);
   settings.positional("command", "`check FILE`: print the next five runs of each entry",
                       config.words);
   if (const auto done = settings.load(argc, argv)) return *done;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -21,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "umbel/base/text.hpp"
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
 #include "umbel/metrics/catalogue.hpp"
@@ -50,7 +52,13 @@ const std::map<std::string, seconds> kIntervals{
 // A process of ours, killed at the latest when the test ends.
 class Process {
  public:
-  Process(std::vector<std::string> arguments, const std::string& output) {
+  // `environment`: NAME=VALUE, beside our own.
+  Process(std::vector<std::string> arguments, const std::string& output,
+          std::vector<std::string> environment = {}) {
+    std::vector<char*> env;
+    for (auto& each : environment) env.push_back(each.data());
+    for (char** each = environ; *each != nullptr; ++each) env.push_back(*each);
+    env.push_back(nullptr);
     arguments.insert(arguments.begin(), kProgram);
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
@@ -60,7 +68,7 @@ class Process {
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, output.c_str(),
                                      O_WRONLY | O_CREAT | O_APPEND, 0600);
     posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
-    if (posix_spawn(&pid_, kProgram, &files, nullptr, argv.data(), environ) != 0) pid_ = -1;
+    if (posix_spawn(&pid_, kProgram, &files, nullptr, argv.data(), env.data()) != 0) pid_ = -1;
     posix_spawn_file_actions_destroy(&files);
   }
   ~Process() { end(SIGKILL); }
@@ -77,6 +85,7 @@ class Process {
     pid_ = -1;
     return status;
   }
+  void tell(int signal) const { kill(pid_, signal); }
   [[nodiscard]] bool running() const { return pid_ > 0; }
 
  private:
@@ -97,11 +106,11 @@ class SchedulerProcessTest : public ::testing::Test {
     broker = open_sqlite_broker({.path = dir.file("b.db")}, clock, Log::none()).value();
   }
 
-  std::unique_ptr<Process> spawn() {
+  std::unique_ptr<Process> spawn(std::vector<std::string> environment = {}) {
     return std::make_unique<Process>(
         std::vector<std::string>{"--schedule", file, "--store", "sqlite:" + dir.file("s.db"),
                                  "--broker", "sqlite:" + dir.file("b.db"), "--metrics-port", "0"},
-        dir.file("log"));
+        dir.file("log"), std::move(environment));
   }
 
   std::vector<TickRecord> rows() { return store->ticks().recent(100'000).value(); }
@@ -113,21 +122,26 @@ class SchedulerProcessTest : public ::testing::Test {
   }
 
   // Every instant of every schedule from its first row to its last was enqueued once, or is part of
-  // a recorded miss; the broker holds the tasks of exactly the enqueued ones.
-  void expect_each_tick_once() {
+  // one recorded miss, never both; the broker holds the tasks of exactly the enqueued ones.
+  void expect_each_tick_once(const std::map<std::string, seconds>& more = {}) {
     std::set<std::string> accepted;
-    for (const auto& [name, interval] : kIntervals) {
+    auto intervals = kIntervals;
+    intervals.insert(more.begin(), more.end());
+    for (const auto& [name, interval] : intervals) {
       std::set<WallTime> fired, covered;
+      const auto cover = [&](WallTime due) {
+        EXPECT_TRUE(covered.insert(due).second) << name << " twice at " << iso8601(due);
+      };
       for (const auto& row : rows()) {
         if (row.schedule != name) continue;
         if (row.outcome == TickOutcome::Enqueued) {
           EXPECT_EQ(row.task, tick_task_id(name, row.due));
           EXPECT_TRUE(fired.insert(row.due).second);
           accepted.insert(row.task.str());
-          covered.insert(row.due);
+          cover(row.due);
         }
         for (std::uint64_t i = 0; i < row.missed; ++i) {
-          covered.insert(row.due - static_cast<std::int64_t>(i) * interval);
+          cover(row.due - static_cast<std::int64_t>(i) * interval);
         }
       }
       ASSERT_FALSE(fired.empty()) << name;
@@ -255,6 +269,76 @@ TEST_F(SchedulerProcessTest, one_alone_catches_up_after_it_was_killed) {
   expect_each_tick_once();
 }
 
+TEST_F(SchedulerProcessTest, a_changed_file_is_taken_and_a_bad_one_is_not) {
+  auto node = spawn();
+  const auto said = [&](const std::string& text) {
+    return eventually([&] { return content(dir.file("log")).find(text) != std::string::npos; },
+                      seconds{30});
+  };
+  ASSERT_TRUE(eventually([&] { return enqueued("c") > 0; }, seconds{30}))
+      << content(dir.file("log"));
+  std::ofstream{file} << "schedules:\n  - {name: a, every: 1s, task: noop, oops: 1}\n";
+  ASSERT_TRUE(said(file + ":2:38: entry 'a': oops: unknown key")) << content(dir.file("log"));
+  const auto broken = enqueued("c");
+  ASSERT_TRUE(eventually([&] { return enqueued("c") > broken; }, seconds{30}))
+      << "the old schedule stays in force";
+  node->tell(SIGHUP);
+  ASSERT_TRUE(said("told to read the schedule's file again"));
+  // An editor's way: another file in place of the old one.
+  std::ofstream{file + ".new"} << kEntries << "  - {name: d, every: 1s, task: noop}\n";
+  std::filesystem::rename(file + ".new", file);
+  ASSERT_TRUE(eventually([&] { return enqueued("d") >= 2; }, seconds{30}))
+      << content(dir.file("log"));
+  EXPECT_EQ(node->end(SIGTERM), 0);
+  expect_each_tick_once({{"d", seconds{1}}});
+}
+
+// libfaketime moves the wall clock of one process, not the one that measures.
+TEST_F(SchedulerProcessTest, a_clock_that_jumps_stops_nothing_and_fires_nothing_twice) {
+  constexpr const char* kLibrary = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+  ASSERT_TRUE(std::filesystem::exists(kLibrary)) << "install Debian's package faketime";
+  const auto offset = [&](const std::string& text) {
+    std::ofstream{dir.file("offset.new")} << text << "\n";
+    std::filesystem::rename(dir.file("offset.new"), dir.file("offset"));
+  };
+  offset("+0");
+  auto node =
+      spawn({std::string{"LD_PRELOAD="} + kLibrary, "FAKETIME_TIMESTAMP_FILE=" + dir.file("offset"),
+             "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"});
+  const auto newest = [&] { return store->ticks().latest("a").value()->due; };
+  ASSERT_TRUE(eventually([&] { return enqueued("a") >= 2; }, seconds{30}))
+      << content(dir.file("log"));
+  const auto in_an_hour = clock.wall() + std::chrono::hours{1};
+  offset("+3600");
+  EXPECT_TRUE(eventually([&] { return newest() >= in_an_hour + seconds{2}; }, seconds{30}))
+      << content(dir.file("log"));
+  offset("+0");
+  const auto returned = clock.wall();
+  EXPECT_TRUE(eventually(
+      [&] {
+        return std::ranges::any_of(rows(), [&](const TickRecord& row) {
+          return row.schedule == "a" && row.outcome == TickOutcome::Enqueued &&
+                 row.due > returned + seconds{2} && row.due < in_an_hour - std::chrono::minutes{1};
+        });
+      },
+      seconds{30}))
+      << content(dir.file("log"));
+  EXPECT_EQ(node->end(SIGTERM), 0);
+  const auto log = content(dir.file("log"));
+  EXPECT_THAT(log, HasSubstr("direction=forward"));
+  EXPECT_THAT(log, HasSubstr("direction=backward"));
+  std::set<std::string> tasks;
+  std::uint64_t missed = 0, accepted = 0;
+  for (const auto& row : rows()) {
+    if (row.outcome == TickOutcome::Missed) missed += row.missed;
+    if (row.outcome != TickOutcome::Enqueued) continue;
+    ++accepted;
+    EXPECT_TRUE(tasks.insert(row.task.str()).second);
+  }
+  EXPECT_GT(missed, 3'590U) << "what the clock passed over is counted";
+  EXPECT_EQ(published().size(), accepted);
+}
+
 TEST_F(SchedulerProcessTest, a_bad_file_is_refused_with_line_and_reason) {
   std::ofstream{file} << "schedules:\n  - {name: a, cron: \"61 * * * *\", task: noop}\n";
   const auto refused = [&](std::vector<std::string> arguments) {
@@ -264,7 +348,7 @@ TEST_F(SchedulerProcessTest, a_bad_file_is_refused_with_line_and_reason) {
     EXPECT_EQ(WEXITSTATUS(status), 2);
   };
   refused({"check", file});
-  EXPECT_THAT(content(dir.file("out")), HasSubstr(file + ":2: entry 'a': cron: "));
+  EXPECT_THAT(content(dir.file("out")), HasSubstr(file + ":2:21: entry 'a': cron: "));
   refused({"--schedule", file});
   refused({"check", dir.file("none.yaml")});
   EXPECT_THAT(content(dir.file("out")), HasSubstr("none.yaml cannot be read"));

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "memory_ledger.hpp"
+#include "ticker_stand.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/metrics/catalogue.hpp"
 #include "umbel/scheduler/scheduler.hpp"
@@ -23,51 +23,13 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
+using testing::enqueued;
+using testing::every;
 using testing::FakeClock;
+using testing::hourly;
+using testing::kNoon;
 using testing::MemoryLedger;
-
-const WallTime kNoon = parse_iso8601("2026-11-22T12:00:00Z").value();
-
-ScheduleEntry every(const std::string& name, seconds interval) {
-  ScheduleEntry entry;
-  entry.name = name;
-  entry.schedule = Interval{interval};
-  entry.schedule_text = "every " + Interval{interval}.text();
-  entry.task = "noop";
-  return entry;
-}
-
-ScheduleEntry hourly(const std::string& name) {
-  auto entry = every(name, seconds{1});
-  entry.schedule = Cron{CronExpression::parse("@hourly").value(), TimeZone::utc()};
-  entry.schedule_text = "cron @hourly (UTC)";
-  return entry;
-}
-
-// One scheduler's part of a program, over a ledger that others may share.
-struct Node {
-  explicit Node(MemoryLedger& ledger, const Clock& clock, std::vector<ScheduleEntry> entries)
-      : ticker{ledger.submit(), ledger, clock, metrics, Log::none()} {
-    ticker.replace(std::move(entries));
-  }
-  double ticks(const std::string& schedule, const std::string& outcome) {
-    return metrics.counter(metrics::kScheduleTicks, {schedule, outcome}).Value();
-  }
-  double gauge(const metrics::Family& family, const std::string& schedule) {
-    return metrics.gauge(family, {schedule}).Value();
-  }
-  metrics::Metrics metrics{"test"};
-  Ticker ticker;
-};
-
-std::vector<WallTime> enqueued(const MemoryLedger& ledger, const std::string& schedule) {
-  std::vector<WallTime> found;
-  for (const auto& [key, record] : ledger.rows()) {
-    if (key.first == schedule && record.outcome == TickOutcome::Enqueued)
-      found.push_back(key.second);
-  }
-  return found;
-}
+using testing::Node;
 
 class TickerTest : public ::testing::Test {
  protected:

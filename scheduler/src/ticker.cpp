@@ -215,7 +215,12 @@ Result<void> Ticker::fire(std::span<const DueTick> ticks) {
     show_next(tick.entry);
   }
   for (const auto& [tick, why] : refused) {
-    if (const auto done = refuse(tick, why); !done) return done;
+    const auto recorded = refuse(tick, why);
+    if (!recorded) return recorded.error();
+    if (!*recorded && tick.missed) {
+      behind.push_back(tick.entry);
+      continue;
+    }
     plan_.settle(tick.entry, tick.due);
     show_next(tick.entry);
   }
@@ -237,8 +242,8 @@ void Ticker::fired(const DueTick& tick) {
 }
 
 // The request itself is at fault, so trying again is no use. The ledger learns that this tick is
-// over, with those missed before it.
-Result<void> Ticker::refuse(const DueTick& tick, const Error& why) {
+// over, with those missed before it. False: it knows better.
+Result<bool> Ticker::refuse(const DueTick& tick, const Error& why) {
   const auto& entry = plan_.entries()[tick.entry];
   const auto before = tick.missed ? tick.missed->count : 0;
   const MissedTicks over{
@@ -246,11 +251,11 @@ Result<void> Ticker::refuse(const DueTick& tick, const Error& why) {
       .latest = tick.due,
       .count = before + 1};
   const auto recorded = ledger_.record_missed(entry.name, over, clock_.wall());
-  if (!recorded) return recorded.error();
+  if (!recorded || (!*recorded && tick.missed)) return recorded;
   count(entry, *recorded ? kFailed : kTakenElsewhere);
   if (*recorded) count(entry, kMissed, before);
   log_.error("tick refused", {{"schedule", entry.name}, {"task", entry.task}, {"why", why.what}});
-  return {};
+  return recorded;
 }
 
 // Ticks do not mind (what is passed over counts as missed, what the ledger has is not fired again),

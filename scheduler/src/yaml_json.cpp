@@ -14,7 +14,7 @@ constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kStandardTags = "tag:yaml.org,2002:";
 
 YamlMistake wrong(const YAML::Node& node, std::string reason) {
-  return {node.Mark().line + 1, std::move(reason)};
+  return {node.Mark().line + 1, node.Mark().column + 1, std::move(reason)};
 }
 
 template <class... Names>
@@ -92,6 +92,7 @@ class Converter {
     if (++values_ > kMaxYamlValues) {
       return wrong(node, "more than " + std::to_string(kMaxYamlValues) + " values");
     }
+    if (node.IsScalar() && !count(node.Scalar())) return too_long(node);
     const auto& tag = node.Tag();
     if (tag.size() > 1 && !tag.starts_with(kStandardTags)) {
       return wrong(node, "the tag " + tag + " is not known; allowed are YAML's own, such as !!str");
@@ -129,6 +130,7 @@ class Converter {
     for (const auto& member : node) {
       if (!member.first.IsScalar()) return wrong(member.first, "a key that is no text");
       const auto& key = member.first.Scalar();
+      if (!count(key)) return too_long(member.first);
       if (object.contains(key)) return wrong(member.first, "the key '" + key + "' is given twice");
       auto value = convert(member.second, depth + 1);
       if (!value) return value.error();
@@ -137,7 +139,16 @@ class Converter {
     return boost::json::value(std::move(object));
   }
 
+  bool count(const std::string& text) {
+    bytes_ += text.size();
+    return bytes_ <= kMaxYamlBytes;
+  }
+  static YamlMistake too_long(const YAML::Node& node) {
+    return wrong(node, "more than " + std::to_string(kMaxYamlBytes) + " bytes of text");
+  }
+
   int values_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace

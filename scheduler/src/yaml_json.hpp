@@ -5,13 +5,14 @@
 #include <yaml-cpp/yaml.h>
 
 #include <boost/json.hpp>
+#include <cstddef>
 #include <string>
 
 namespace umbel {
 
 // Where in the file, and why.
 struct YamlMistake {
-  int line = 0;  // from 1
+  int line = 0, column = 0;  // from 1
   std::string reason;
 };
 
@@ -20,9 +21,11 @@ using YamlJson = boost::system::result<boost::json::value, YamlMistake>;
 [[noreturn]] void throw_exception_from_error(const YamlMistake& mistake,
                                              const boost::source_location& location);
 
-// At most kMaxYamlDepth levels and kMaxYamlValues values: aliases can make a small file huge.
+// At most kMaxYamlDepth levels, kMaxYamlValues values and kMaxYamlBytes of text: aliases can make a
+// small file huge.
 inline constexpr int kMaxYamlDepth = 32;
 inline constexpr int kMaxYamlValues = 10'000;
+inline constexpr std::size_t kMaxYamlBytes = 1024 * 1024;
 [[nodiscard]] YamlJson json_from_yaml(const YAML::Node& node);
 
 }  // namespace umbel

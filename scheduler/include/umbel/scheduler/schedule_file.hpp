@@ -37,11 +37,16 @@ struct ScheduleEntry {
   std::string description;
 };
 
-// Invalid: a line for each mistake, `FILE:LINE: entry 'name': key: reason`. `file` is for these.
+// Invalid: a line for each mistake, `FILE:LINE:COLUMN: entry 'name': key: reason`, at most 50.
+// `file` is for these. Bounds: 1 MiB, 10,000 entries, 8 MB of arguments once aliases are written
+// out.
 [[nodiscard]] Result<std::vector<ScheduleEntry>> parse_schedule(std::string_view text,
                                                                 std::string_view file);
 
-// NotFound: the file cannot be read.
+// The bytes of the file, at most one more than are allowed. NotFound: it cannot be read.
+[[nodiscard]] Result<std::string> read_schedule_file(const std::filesystem::path& file);
+
+// Both of the above.
 [[nodiscard]] Result<std::vector<ScheduleEntry>> load_schedule(const std::filesystem::path& file);
 
 }  // namespace umbel

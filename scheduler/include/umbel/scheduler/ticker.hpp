@@ -62,7 +62,7 @@ class Ticker {
   Result<Did> take_up_new(const std::stop_token& stop);
   Result<void> fire(std::span<const DueTick> ticks);
   Result<void> settle_by_ledger(std::span<const std::size_t> entries, WallTime now);
-  Result<void> refuse(const DueTick& tick, const Error& why);
+  Result<bool> refuse(const DueTick& tick, const Error& why);
   void fired(const DueTick& tick);
   void take_replacement(std::vector<ScheduleEntry> entries, WallTime since);
   void watch_clock();
