@@ -8,9 +8,8 @@
 #include <fstream>
 #include <iostream>
 
+#include "free_offset.hpp"
 #include "umbel/cli/child.hpp"
-#include "umbel/cli/ports.hpp"
-#include "umbel/cli/stack.hpp"
 #include "umbel/http/client.hpp"
 #include "umbel/http/message.hpp"
 #include "umbel/testing/eventually.hpp"
@@ -24,21 +23,6 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using umbel::testing::eventually;
 using umbel::testing::TempDir;
-
-// An offset at which every port of a stack is free.
-int free_offset() {
-  for (int offset = 10'000 + static_cast<int>(getpid() % 1000) * 7; offset < 50'000; offset += 97) {
-    StackOptions options;
-    options.port_offset = offset;
-    options.prometheus = "prometheus";
-    const auto plans = plan_stack(options);
-    if (std::all_of(plans.begin(), plans.end(),
-                    [](const ProgramPlan& plan) { return port_is_free(plan.port); })) {
-      return offset;
-    }
-  }
-  throw std::runtime_error{"no free ports"};
-}
 
 class StackTest : public ::testing::Test {
  protected:
@@ -98,7 +82,7 @@ class StackTest : public ::testing::Test {
   }
 
   TempDir dir_;
-  int offset_ = free_offset();
+  int offset_ = e2e::free_offset();
   std::optional<Child> up_;
   std::string output_;
   http::Client client_;

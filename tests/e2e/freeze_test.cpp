@@ -1,0 +1,233 @@
+// A program that stands still (SIGSTOP: a paused machine, a debugger, a disk that hangs) and wakes
+// among others that went on without it.
+//
+// UMBEL_FREEZE sets how many seconds it stands still: eight by default, longer than any lease.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "line.hpp"
+#include "umbel/testing/eventually.hpp"
+
+namespace umbel::e2e {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using umbel::testing::eventually;
+
+class Frozen : public ::testing::Test {
+ protected:
+  void TearDown() override {
+    if (HasFailure()) line_->print_logs();
+  }
+  void start(LineOptions options = {}) {
+    options.tasks_per_second = sanitized() ? 20 : 100;
+    line_ = std::make_unique<Line>(std::move(options));
+    line_->start();
+  }
+  // Here the time that passes is the thing itself.
+  void stand_still() const { std::this_thread::sleep_for(time_); }
+
+  void settle() {
+    const Account account = line_->settle();
+    std::cout << account;
+    EXPECT_TRUE(account.clean());
+  }
+  TaskId ask(const std::string& name, const std::string& kwargs) {
+    TaskRequest request;
+    request.name = name;
+    request.kwargs = kwargs;
+    return line_->enqueuer().submit(std::span{&request, 1}).value().front().id;
+  }
+  json::object task_info(const TaskId& id) {
+    const auto text = line_->get(line_->api("/api/task/info/" + id.str()));
+    return text ? json::parse(*text).as_object() : json::object{};
+  }
+  json::object overview() {
+    const auto text = line_->get(line_->api("/api/overview"));
+    return text ? json::parse(*text).as_object() : json::object{};
+  }
+
+  const milliseconds time_{static_cast<int>(from_environment("UMBEL_FREEZE", 8) * 1000)};
+  SystemClock clock_;
+  std::unique_ptr<Line> line_;
+};
+
+// What it held is run by another; when it wakes it neither overwrites that result nor acknowledges
+// anything, and goes on.
+TEST_F(Frozen, WorkerDoesNotOverwriteTheRunThatFollowedItsOwn) {
+  start();
+  std::vector<TaskId> slow;
+  for (int i = 0; i < 8; ++i) slow.push_back(ask("sleep", R"({"seconds": 2})"));
+  std::vector<TaskId> held;
+  ASSERT_TRUE(eventually(
+      [&] {
+        held.clear();
+        for (const TaskId& id : slow) {
+          const auto info = task_info(id);
+          if (!info.empty() && info.at("state") == "STARTED" &&
+              info.at("worker") == "worker-1@test") {
+            held.push_back(id);
+          }
+        }
+        return !held.empty();
+      },
+      seconds{30}))
+      << "worker-1 took none of the slow tasks";
+
+  const auto frozen = Steady::now();
+  line_->at("worker-1").freeze();
+  stand_still();
+  ASSERT_TRUE(eventually([&] { return line_->load().open_before(frozen) == 0; }, seconds{60}))
+      << "what the frozen worker held does not go on";
+  std::map<TaskId, StoredTask> before;
+  for (const TaskId& id : held) {
+    ASSERT_TRUE(eventually(
+        [&] {
+          const auto found = line_->store().results().find(id);
+          return found && found->state == TaskState::Success;
+        },
+        seconds{60}));
+    before[id] = line_->store().results().find(id).value();
+    EXPECT_EQ(before[id].worker, "worker-2@test");
+    EXPECT_EQ(before[id].run, 1);
+  }
+  const auto woken = Steady::now();
+  line_->at("worker-1").thaw();
+
+  // It works again: a task of its own comes to its end. By then its old ones have long been let go.
+  ASSERT_TRUE(eventually(
+      [&] {
+        for (const Asked& each : line_->load().asked()) {
+          if (each.given < woken || !each.took) continue;
+          const auto found = line_->store().results().find(each.id);
+          if (found && found->worker == "worker-1@test") return true;
+        }
+        return false;
+      },
+      seconds{60}))
+      << "the woken worker does no work";
+
+  settle();
+  for (const auto& [id, stored] : before) {
+    const auto after = line_->store().results().find(id).value();
+    EXPECT_EQ(after.run, stored.run);
+    EXPECT_EQ(after.worker, stored.worker);
+    EXPECT_EQ(after.sequence, stored.sequence);
+    EXPECT_EQ(after.done, stored.done);
+  }
+}
+
+// Another scheduler goes on without a hole; the woken one fires nothing a second time.
+TEST_F(Frozen, SchedulerIsReplacedByAnother) {
+  LineOptions options;
+  options.schedulers = 2;
+  start(std::move(options));
+  const auto beats = [&](WallTime from, WallTime to) {
+    std::set<WallTime> dues;
+    for (const TickRecord& tick : line_->store().ticks().recent(100'000).value()) {
+      if (tick.schedule == "beat" && tick.outcome == TickOutcome::Enqueued && tick.due > from &&
+          tick.due <= to) {
+        dues.insert(tick.due);
+      }
+    }
+    return dues.size();
+  };
+  ASSERT_TRUE(eventually([&] { return beats({}, clock_.wall()) >= 2; }, seconds{30}));
+
+  const auto from = clock_.wall();
+  line_->at("scheduler").freeze();
+  stand_still();
+  const auto to = clock_.wall() - seconds{1};
+  const auto due = static_cast<std::size_t>((to - from) / seconds{1});
+  EXPECT_GE(beats(from, to), due) << "of the instants while one scheduler stood still";
+  line_->at("scheduler").thaw();
+
+  settle();
+}
+
+// Alone: what it slept through is caught up once, the rest written down as missed.
+TEST_F(Frozen, SchedulerAloneCatchesUpOnce) {
+  start();
+  ASSERT_TRUE(eventually([&] { return line_->store().ticks().latest("beat").value().has_value(); },
+                         seconds{30}));
+
+  line_->at("scheduler").freeze();
+  stand_still();
+  const auto woken = clock_.wall();
+  line_->at("scheduler").thaw();
+
+  EXPECT_TRUE(eventually(line_->works_again("scheduler", Steady::now(), woken), seconds{30}));
+  settle();
+  std::uint64_t missed = 0;
+  for (const TickRecord& tick : line_->store().ticks().recent(100'000).value()) {
+    if (tick.schedule == "beat" && tick.outcome == TickOutcome::Missed) missed += tick.missed;
+  }
+  EXPECT_GE(missed, static_cast<std::uint64_t>(time_ / seconds{1}) - 3);
+}
+
+// Nothing is missing afterwards, and the chart does not say that nothing happened while nobody
+// looked: the seconds are filled in from the events, or are gaps.
+TEST_F(Frozen, CollectorLosesNothingAndDoesNotTakeItsSleepForIdleness) {
+  start();
+  ASSERT_TRUE(eventually(
+      [&] {
+        const auto document = overview();
+        return !document.empty() && document.at("totals").at("succeeded").to_number<int>() > 20;
+      },
+      seconds{30}));
+
+  const auto frozen = clock_.wall();
+  line_->at("collector").freeze();
+  stand_still();
+  const auto thawed = clock_.wall();
+  const auto woken = Steady::now();
+  line_->at("collector").thaw();
+
+  EXPECT_TRUE(eventually(line_->works_again("collector", woken, thawed), seconds{30}));
+  const auto document = overview();
+  ASSERT_FALSE(document.empty());
+  const auto& series = document.at("series");
+  const auto& succeeded = series.at("points").at("succeeded").as_array();
+  const auto first = series.at("from").to_number<std::int64_t>();
+  std::size_t idle = 0;
+  std::size_t seen = 0;
+  const auto second_of = [](WallTime time) { return to_micros(time) / 1'000'000; };
+  for (auto at = second_of(frozen) + 1; at < second_of(thawed) - 1; ++at) {
+    const auto place = at - first;
+    if (place < 0 || place >= static_cast<std::int64_t>(succeeded.size())) continue;
+    const auto& value = succeeded.at(static_cast<std::size_t>(place));
+    ++seen;
+    if (!value.is_null() && value.to_number<double>() == 0) ++idle;
+  }
+  EXPECT_GT(seen, 3U);
+  EXPECT_EQ(idle, 0U) << "seconds in which tasks ran are shown as seconds without any";
+
+  settle();
+}
+
+// Requests to the API wait or fail while it stands still; the simulator too may hang in the middle
+// of an answer.
+TEST_F(Frozen, SimulatorHangsAndSubmissionsCatchUp) {
+  start();
+  ASSERT_TRUE(
+      eventually([&] { return line_->store().submissions().count().value() > 3; }, seconds{30}));
+
+  line_->at("simulator").freeze();
+  stand_still();
+  const auto thawed = clock_.wall();
+  line_->at("simulator").thaw();
+
+  EXPECT_TRUE(eventually(line_->works_again("simulator", Steady::now(), thawed), seconds{90}));
+  settle();
+}
+
+}  // namespace
+}  // namespace umbel::e2e
