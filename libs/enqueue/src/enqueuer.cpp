@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "acceptance_group.hpp"
 #include "arguments.hpp"
 #include "umbel/celery/task_message.hpp"
 
@@ -12,6 +13,7 @@ namespace umbel {
 namespace {
 
 constexpr std::size_t kRelayBatch = 500;
+constexpr std::size_t kMostTogether = 200;  // acceptances in one transaction
 constexpr std::size_t kLongestId = 255;
 constexpr int kHighestPriority = 255;
 
@@ -102,11 +104,16 @@ Enqueuer::Enqueuer(Store& store, Broker& broker, const Clock& clock, Log log, st
       broker_{broker},
       clock_{clock},
       log_{std::move(log)},
-      origin_{std::move(origin)} {}
+      origin_{std::move(origin)},
+      group_{std::make_unique<enqueue::AcceptanceGroup>(
+          kMostTogether, [this](auto joined) { accept_joined(joined); })} {}
+
+Enqueuer::~Enqueuer() = default;
 
 Result<std::vector<AcceptedHandle>> Enqueuer::submit(std::span<const TaskRequest> requests,
                                                      const Together& together) {
-  Acceptance acceptance;
+  enqueue::Joined mine;
+  Acceptance& acceptance = mine.acceptance;
   acceptance.tick = together.tick;
   acceptance.sightings = together.sightings;
   acceptance.watermark = together.watermark;
@@ -123,22 +130,61 @@ Result<std::vector<AcceptedHandle>> Enqueuer::submit(std::span<const TaskRequest
     if (!task) return task.error();
     acceptance.tasks.push_back(std::move(*task));
   }
-
-  const auto accepted = store_.outbox().accept(acceptance);
-  if (!accepted) return accepted.error();
-
   std::vector<AcceptedHandle> handles;
-  std::vector<OutboxRow> fresh;
   handles.reserve(requests.size());
-  for (std::size_t i = 0; i < acceptance.tasks.size(); ++i) {
-    auto& task = acceptance.tasks[i];
-    const auto& row = (*accepted)[i];
-    handles.push_back({task.id, task.name, task.queue, row.has_value()});
-    if (!row) continue;
-    fresh.push_back({*row, task.id, task.queue, std::move(task.message), task.not_before});
+  for (const auto& task : acceptance.tasks) handles.push_back({task.id, task.name, task.queue});
+
+  // What belongs together with more than tasks, or is many already, goes by itself.
+  if (acceptance.tick || acceptance.watermark || !acceptance.sightings.empty() ||
+      acceptance.tasks.size() > 1) {
+    enqueue::Joined* const alone = &mine;
+    accept_joined(std::span{&alone, 1});
+  } else {
+    group_->join(mine);
+  }
+
+  if (!mine.answer) return mine.answer.error();
+  for (std::size_t i = 0; i < handles.size(); ++i) {
+    // An id of our own making cannot have been accepted before, whatever a repeated call met.
+    handles[i].fresh = (*mine.answer)[i].has_value() || !requests[i].id;
+  }
+  return handles;
+}
+
+void Enqueuer::accept_joined(std::span<enqueue::Joined* const> joined) {
+  const auto accept = [&]() -> Result<void> {
+    if (joined.size() == 1) {
+      joined.front()->answer = store_.outbox().accept(joined.front()->acceptance);
+      if (!joined.front()->answer) return joined.front()->answer.error();
+      return {};
+    }
+    std::vector<Acceptance> all;
+    all.reserve(joined.size());
+    for (const auto* each : joined) all.push_back(each->acceptance);
+    auto answers = store_.outbox().accept_each(all);
+    if (!answers) return answers.error();
+    for (std::size_t i = 0; i < joined.size(); ++i) joined[i]->answer = std::move((*answers)[i]);
+    return {};
+  };
+  auto done = accept();
+  // The ids stand, so that a second time is harmless; only a tick would be in its own way.
+  const bool repeatable = !joined.front()->acceptance.tick;
+  if (!done && done.error().code == Errc::OutcomeUnknown && repeatable) done = accept();
+  if (!done && joined.size() > 1) {
+    for (auto* each : joined) each->answer = done.error();
+  }
+
+  std::vector<OutboxRow> fresh;
+  for (auto* each : joined) {
+    if (!each->answer) continue;
+    for (std::size_t i = 0; i < each->acceptance.tasks.size(); ++i) {
+      auto& task = each->acceptance.tasks[i];
+      const auto& row = (*each->answer)[i];
+      if (!row) continue;
+      fresh.push_back({*row, task.id, task.queue, std::move(task.message), task.not_before});
+    }
   }
   publish_rows(fresh);
-  return handles;
 }
 
 Result<std::vector<Result<AcceptedHandle>>> Enqueuer::submit_ticks(

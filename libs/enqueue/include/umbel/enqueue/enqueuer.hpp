@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -53,17 +54,26 @@ struct AcceptedHandle {
   bool fresh = true;  // false: this id was accepted before; nothing new was made
 };
 
-// Thread-safe.
+namespace enqueue {
+class AcceptanceGroup;
+struct Joined;
+}  // namespace enqueue
+
+// Thread-safe. Concurrent calls of submit share transactions: the more of them, the cheaper each.
 class Enqueuer {
  public:
   // `origin` is this program's name in messages, `gen<pid>@host`. All references outlive the
   // Enqueuer.
   Enqueuer(Store& store, Broker& broker, const Clock& clock, Log log, std::string origin);
+  ~Enqueuer();
+  Enqueuer(const Enqueuer&) = delete;
+  Enqueuer& operator=(const Enqueuer&) = delete;
 
   // Accepts all requests in one transaction, then tries to publish them. Once this answers a value
   // the tasks are ours, published or not. Invalid: a request names an argument that the catalogue
   // does not know, lacks one that it requires, or has one of another type, or is not JSON; nothing
-  // was accepted. Conflict: the tick was taken before; nothing was accepted.
+  // was accepted. Conflict: the tick was taken before; nothing was accepted. OutcomeUnknown: the
+  // store lost its answer twice; the same requests with the same ids may be submitted again.
   [[nodiscard]] Result<std::vector<AcceptedHandle>> submit(std::span<const TaskRequest> requests,
                                                            const Together& together = {});
 
@@ -90,6 +100,8 @@ class Enqueuer {
   [[nodiscard]] Result<void> publish(std::span<const OutgoingMessage> messages);
   // Publishes rows and clears those that the broker took.
   [[nodiscard]] Result<void> carry(std::span<const OutboxRow> rows);
+  // One transaction for all who came together, and one publish.
+  void accept_joined(std::span<enqueue::Joined* const> joined);
   void note_refused(const OutboxRow& row, const Error& why);
   Store& store_;
   Broker& broker_;
@@ -98,6 +110,7 @@ class Enqueuer {
   std::string origin_;
   std::atomic<bool> publishing_fails_{false};
   std::atomic<OutboxId> last_refused_{0};
+  std::unique_ptr<enqueue::AcceptanceGroup> group_;
 };
 
 // The default queue of a task that nobody has registered.

@@ -1,0 +1,48 @@
+// Concurrent acceptances share one transaction and one publish.
+//
+// A transaction costs the same for one task as for a hundred. So while one caller is in the store,
+// those who come meanwhile gather; the next one of them takes all of them along. Nobody waits for
+// company: a lone caller goes at once.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "umbel/base/result.hpp"
+#include "umbel/store/outbox.hpp"
+
+namespace umbel::enqueue {
+
+struct Joined {
+  Acceptance acceptance;
+  Result<AcceptedRows> answer = unavailable("not accepted yet");
+};
+
+// Thread-safe.
+class AcceptanceGroup {
+ public:
+  // Answers every one of them; called by one thread at a time.
+  using AcceptAll = std::function<void(std::span<Joined* const>)>;
+
+  AcceptanceGroup(std::size_t most_at_once, AcceptAll accept_all);
+
+  // Returns when `mine` has its answer.
+  void join(Joined& mine);
+
+ private:
+  struct Place {
+    Joined* joined = nullptr;
+    bool done = false;
+  };
+  const std::size_t most_at_once_;
+  const AcceptAll accept_all_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Place*> waiting_;
+  bool led_ = false;
+};
+
+}  // namespace umbel::enqueue
