@@ -64,6 +64,7 @@ class Process {
     status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return status_;
   }
+  void send(int signal) const { kill(pid_, signal); }
   [[nodiscard]] std::string log() const {
     std::ifstream in{log_};
     std::ostringstream text;
@@ -134,6 +135,102 @@ TEST(WorkerProcess, FinishesWhatRunsWhenItIsTerminated) {
   EXPECT_THAT(beat.metrics_address.value_or(""), HasSubstr("127.0.0.1:"));
   EXPECT_THAT(beat.queues.value_or(""), AllOf(HasSubstr("umbel"), HasSubstr("reddit")));
   EXPECT_THAT(beat.origin.hostname, HasSubstr("only@"));
+}
+
+// It stands still while its task is given to another, wakes, and ends its run.
+TEST(WorkerProcess, ThatWasFrozenCannotOverwriteANewerRun) {
+  Stand stand;
+  Process frozen{stand, "frozen"};
+  const auto id = stand.send("delayed_add", "[1, 2]", R"({"seconds": 1.0})");
+  ASSERT_TRUE(eventually([&] { return starts_of(stand, id) == 1; })) << frozen.log();
+  frozen.send(SIGSTOP);
+  Process other{stand, "other"};
+  const auto task = stand.result_of(id, 60s);
+  EXPECT_EQ(task.state, TaskState::Success);
+  EXPECT_EQ(task.run, 1);
+  EXPECT_THAT(task.worker, HasSubstr("other@"));
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+
+  frozen.send(SIGCONT);
+  EXPECT_TRUE(
+      eventually([&] { return frozen.log().find("result refused") != std::string::npos; }, 30s))
+      << frozen.log();
+  EXPECT_THAT(frozen.log(), HasSubstr("messages were no longer ours"));
+  const auto after = stand.send("add", "[1, 2]");
+  EXPECT_EQ(stand.result_of(after).result, "3");
+  EXPECT_EQ(frozen.end(SIGTERM), 0) << frozen.log();
+  EXPECT_EQ(stand.find(id)->sequence, task.sequence) << "it ended once";
+  EXPECT_THAT(stand.find(id)->worker, HasSubstr("other@"));
+  std::vector<std::string> tellers;
+  for (const auto& event : stand.events_of(id)) {
+    if (event.type == TaskEventType::Succeeded) tellers.push_back(event.origin.hostname);
+  }
+  ASSERT_THAT(tellers, SizeIs(1)) << "nor does it say that it did";
+  EXPECT_THAT(tellers[0], HasSubstr("other@"));
+}
+
+TEST(WorkerProcess, EndsAtOnceByASecondSignalAndLosesNothing) {
+  Stand stand;
+  Process hasty{stand, "hasty", {"--stop-timeout=60"}};
+  const auto id = stand.send("delayed_add", "[1, 2]", R"({"seconds": 20})");
+  const auto later = stand.send("delayed_add", "[3, 4]", R"({"seconds": 0})");
+  ASSERT_TRUE(eventually([&] { return starts_of(stand, id) == 1; })) << hasty.log();
+  EXPECT_EQ(stand.result_of(later).result, "7");
+  hasty.send(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return hasty.log().find("stopping") != std::string::npos; }));
+  EXPECT_EQ(hasty.end(SIGTERM), 128 + SIGTERM);
+  EXPECT_THAT(hasty.log(), HasSubstr("stopped at once by a second signal"));
+  EXPECT_FALSE(stand.find(id));
+
+  Process second{stand, "second"};
+  EXPECT_TRUE(eventually([&] { return starts_of(stand, id) == 2; }, 30s)) << "it runs again";
+}
+
+TEST(WorkerProcess, NamesWhatItHandsBackAtItsDeadline) {
+  Stand stand;
+  Process worker{stand, "short", {"--stop-timeout=1"}};
+  const auto id = stand.send("delayed_add", "[1, 2]", R"({"seconds": 60})");
+  ASSERT_TRUE(eventually([&] { return starts_of(stand, id) == 1; })) << worker.log();
+  EXPECT_EQ(worker.end(SIGTERM), 0) << worker.log();
+  EXPECT_THAT(worker.log(), AllOf(HasSubstr("not finished before the stop"),
+                                  HasSubstr("delayed_add[" + id.str() + "]")));
+  EXPECT_EQ(stand.queue().ready, 1U);
+}
+
+TEST(WorkerProcess, ThatIsKilledKeepsATasksTime) {
+  Stand stand;
+  celery::TaskMessage task;
+  task.task = "add";
+  task.args = {1, 2};
+  task.eta = stand.clock.wall() + 3s;
+  Process first{stand, "first"};
+  const auto id = stand.send(task);
+  ASSERT_TRUE(eventually([&] { return stand.queue().unacked == 1; })) << first.log();
+  EXPECT_EQ(first.end(SIGKILL), 128 + SIGKILL);
+
+  Process second{stand, "second"};
+  const auto done = stand.result_of(id, 30s);
+  EXPECT_EQ(done.result, "3");
+  EXPECT_GE(done.done, *task.eta);
+}
+
+TEST(WorkerProcess, IsNotLentToATaskThatTookThreeOthersWithIt) {
+  Stand stand;
+  const auto id = stand.send("delayed_add", "[1, 2]", R"({"seconds": 60})");
+  {
+    auto consumer = stand.broker->consume({{QueueName{kDefaultQueue}}, 1, "lost"});
+    ASSERT_THAT((*consumer)->next(1, 5s, {}).value(), SizeIs(1));
+  }
+  for (std::size_t lost = 1; lost <= 3; ++lost) {
+    Process worker{stand, "w" + std::to_string(lost)};
+    ASSERT_TRUE(eventually([&] { return starts_of(stand, id) == lost; }, 30s)) << worker.log();
+    EXPECT_EQ(worker.end(SIGKILL), 128 + SIGKILL);
+  }
+  Process last{stand, "last"};
+  const auto task = stand.result_of(id, 30s);
+  EXPECT_EQ(task.state, TaskState::Failure);
+  EXPECT_EQ(Stand::field(task, "exc_type"), "WorkerLostError");
+  EXPECT_EQ(starts_of(stand, id), 3U);
 }
 
 TEST(WorkerProcess, RefusesPreforkByName) {
