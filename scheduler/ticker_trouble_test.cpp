@@ -156,21 +156,35 @@ TEST_F(TickerTrouble, SchedulersThatCatchUpAtOnceCountEachMissedTickOnce) {
             29 + 0 + 1);
 }
 
+TEST_F(TickerTrouble, OfTwoSchedulersOneComesLaterUntilTheOtherIsGone) {
+  const auto entry = every("a", seconds{1});
+  Node leader{ledger, clock, {entry}}, other{ledger, clock, {entry}};
+  leader.ticker.pass();
+  other.ticker.pass();
+  clock.advance(milliseconds{500});
+  leader.ticker.pass();
+  clock.advance(milliseconds{100});
+  EXPECT_EQ(other.ticker.pass(), milliseconds{900} + Ticker::kBehindAnother);
+  clock.advance(milliseconds{900} + Ticker::kBehindAnother);  // the leader has died
+  EXPECT_EQ(other.ticker.pass(), milliseconds{900});
+  EXPECT_EQ(enqueued(ledger, "a").size(), 2U);
+}
+
 TEST_F(TickerTrouble, ManyTicksDueTogetherAreFiredInOnePassThoughSomeAreTaken) {
   std::vector<ScheduleEntry> entries;
-  for (int i = 0; i < 350; ++i) entries.push_back(every("s" + std::to_string(i), seconds{1}));
+  for (int i = 0; i < 1'200; ++i) entries.push_back(every("s" + std::to_string(i), seconds{1}));
   Node node{ledger, clock, entries};
   node.ticker.pass();
   clock.advance(milliseconds{500});
-  for (const int taken : {0, 99, 100, 349}) {
+  for (const int taken : {0, 499, 500, 1'199}) {
     TaskRequest request;
     request.id = TaskId{"elsewhere"};
     ASSERT_TRUE(ledger.accept(request, {"s" + std::to_string(taken), kNoon + seconds{1}}));
   }
   node.ticker.pass();
-  EXPECT_EQ(ledger.rows().size(), 350U);
-  EXPECT_EQ(node.ticks("s100", "taken_elsewhere"), 1);
-  EXPECT_EQ(node.ticks("s101", "enqueued"), 1);
+  EXPECT_EQ(ledger.rows().size(), 1'200U);
+  EXPECT_EQ(node.ticks("s0", "taken_elsewhere"), 1);
+  EXPECT_EQ(node.ticks("s1", "enqueued"), 1);
 }
 
 TEST_F(TickerTrouble, AClockThatJumpsForwardIsLoggedAndWhatItPassedOverIsMissed) {

@@ -110,7 +110,11 @@ std::chrono::microseconds Ticker::pass(const std::stop_token& stop) {
     failures_ = 0;
   }
   if (stop.stop_requested()) return std::chrono::microseconds{0};
-  return plan_.sleep_from(clock_.wall());
+  const auto sleep = plan_.sleep_from(clock_.wall());
+  const bool at_a_tick = sleep < TickPlan::kLongestSleep;
+  return ahead_ < 0 && at_a_tick
+             ? std::min<std::chrono::microseconds>(sleep + kBehindAnother, TickPlan::kLongestSleep)
+             : sleep;
 }
 
 // Entries are replaced only after what was due by the old ones has been fired, and the new ones
@@ -178,6 +182,7 @@ Result<void> Ticker::settle_by_ledger(std::span<const std::size_t> entries, Wall
 
 Result<Ticker::Did> Ticker::fire_due(WallTime now, const std::stop_token& stop) {
   const auto ticks = plan_.due(now);
+  if (!ticks.empty()) ahead_ = 0;
   for (std::size_t at = 0; at < ticks.size(); at += kBatch) {
     if (stop.stop_requested()) break;
     const auto batch = std::span{ticks}.subspan(at, std::min(kBatch, ticks.size() - at));
@@ -198,6 +203,8 @@ Result<void> Ticker::fire(std::span<const DueTick> ticks) {
     const auto& tick = ticks[i];
     const auto& entry = plan_.entries()[tick.entry];
     const auto& answer = (*answers)[i];
+    if (answer) ++ahead_;
+    if (!answer && answer.error().code == Errc::Conflict) --ahead_;
     if (answer) {
       fired(tick);
     } else if (answer.error().code == Errc::Conflict && tick.missed) {

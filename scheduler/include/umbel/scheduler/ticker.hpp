@@ -40,7 +40,11 @@ class Ticker {
  public:
   // Ticks that are due together are accepted so many at a time: enough that a transaction costs
   // little for each, few enough that the first does not wait for the last.
-  static constexpr std::size_t kBatch = 100;
+  static constexpr std::size_t kBatch = 500;
+  // A scheduler that found most of its last ticks taken by another comes this much later next time,
+  // so that the two do not contend for the store at every instant. If the other is gone, one tick
+  // of each schedule is this late, no more.
+  static constexpr std::chrono::milliseconds kBehindAnother{100};
   // The wall clock is said to have moved if it left the steady one by this much.
   static constexpr std::chrono::seconds kClockStep{1};
 
@@ -82,6 +86,7 @@ class Ticker {
   std::mt19937 random_;
   std::int64_t failures_ = 0;  // in a row; 0: the store answers
   Steady::time_point retry_at_{};
+  int ahead_ = 0;  // of the ticks last fired: those enqueued here less those taken elsewhere
   std::optional<std::chrono::microseconds> clocks_apart_;
   std::mutex mutex_;
   std::optional<std::vector<ScheduleEntry>> replacement_;  // guarded by mutex_
