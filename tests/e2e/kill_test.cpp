@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <iostream>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "line.hpp"
@@ -115,11 +116,12 @@ class KillMatrix : public ::testing::Test {
 
   // From the account to the rows: what was asked for while a program was being killed is its own.
   static void assign(const Account& account, std::vector<Row>& rows) {
+    const std::set<TaskId> lost{account.lost_ids.begin(), account.lost_ids.end()};
     for (const Asked& each : account.asked) {
       if (each.phase == 0) continue;
       Row& row = rows.at(each.phase - 1);
       ++row.asked;
-      if (!each.took) ++row.lost;
+      if (lost.contains(each.id)) ++row.lost;
       if (each.took && *each.took > kPromised) ++row.late;
       const auto runs = account.runs.find(each.token);
       if (runs != account.runs.end() && runs->second > 1) ++row.twice;

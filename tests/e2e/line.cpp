@@ -162,8 +162,17 @@ void Line::start() {
   broker_ = open_broker(broker_url_, clock_, log_).value();
   store_ = open_store(store_url_, clock_, log_).value();
   enqueuer_ = std::make_unique<Enqueuer>(*store_, *broker_, clock_, log_, "gen1@test");
-  const auto need = [](const char* what, const std::function<bool()>& holds) {
-    if (!eventually(holds, seconds{60})) throw std::runtime_error{what};
+  const auto need = [this](const char* what, const std::function<bool()>& holds) {
+    std::string ended;
+    const auto decided = [&] {
+      for (auto& [name, program] : programs_) {
+        if (program->pid() > 0 && !program->running()) ended = name + " ended: ";
+      }
+      return !ended.empty() || holds();
+    };
+    if (!eventually(decided, seconds{60}) || !ended.empty()) {
+      throw std::runtime_error{ended + what};
+    }
   };
   need("the simulator does not answer", [&] { return ledger().has_value(); });
   need("no worker has registered its tasks",
@@ -305,6 +314,8 @@ Account Line::settle() {
 }
 
 void Line::check_results(Account& account, std::map<TaskId, TaskState>& ends) {
+  const auto seen = [&] { return load_->open_before(Steady::now()) == 0; };
+  std::ignore = eventually(seen, seconds{10});  // what is open then is named below
   for (std::uint64_t after = 0;;) {
     const auto read = store_->results().finished_since(after, 1000).value();
     for (const StoredTask& each : read) {
@@ -322,6 +333,7 @@ void Line::check_results(Account& account, std::map<TaskId, TaskState>& ends) {
     for (std::string line; std::getline(file, line);) ++account.runs[line];
   }
   for (const Asked& each : account.asked) {
+    const std::size_t before = account.lost.size();
     const auto end = ends.find(each.id);
     if (end == ends.end()) {
       account.lost.push_back(each.id.str() + " has no result");
@@ -331,6 +343,10 @@ void Line::check_results(Account& account, std::map<TaskId, TaskState>& ends) {
                                          stored ? stored->result : ""));
     } else if (!each.token.empty() && !account.runs.contains(each.token)) {
       account.lost.push_back(each.id.str() + " is said to have run and did not");
+    }
+    if (account.lost.size() > before) account.lost_ids.push_back(each.id);
+    if (!each.took && end != ends.end()) {
+      account.wrong.push_back(each.id.str() + " has a result that whoever reads along never saw");
     }
   }
 }
@@ -361,6 +377,7 @@ void Line::check_ticks(Account& account, const std::map<TaskId, TaskState>& ends
       account.wrong.push_back(schedule + " never fired");
       continue;
     }
+    if (options_.clocks_jump) continue;
     const auto span = static_cast<std::uint64_t>((*dues.rbegin() - *dues.begin()) / every) + 1;
     if (dues.size() + missed[schedule] < span) {
       account.wrong.push_back(

@@ -41,7 +41,8 @@ struct LineOptions {
   int schedulers = 1;
   double tasks_per_second = sanitized() ? 40 : 200;
   double submissions_per_second = 8;
-  bool unlucky = true;  // some tasks fail now and then and are tried again
+  bool unlucky = true;       // some tasks fail now and then and are tried again
+  bool clocks_jump = false;  // then nobody can say which instants there were
   // More environment for a program, by its name: a clock of its own, for example.
   std::function<Victim::Environment(const std::string& name)> environment;
 };
@@ -52,6 +53,7 @@ struct Account {
   std::vector<std::string> untold;  // the collector does not know it, or not how it ended
   std::vector<std::string> wrong;   // ticks twice or passed over, totals that do not agree
   std::vector<Asked> asked;
+  std::vector<TaskId> lost_ids;     // of these
   std::map<std::string, int> runs;  // of each token
   std::size_t ticks = 0, submissions = 0, results = 0;
 
