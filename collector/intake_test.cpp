@@ -5,57 +5,13 @@
 #include "kept.hpp"
 #include "test_engines.hpp"
 #include "test_events.hpp"
-#include "umbel/testing/eventually.hpp"
+#include "test_session.hpp"
 
 namespace umbel::collector {
 namespace {
 
 using std::chrono::milliseconds;
 using testing::eventually;
-
-// One run of a collector's intake, from start to end.
-struct Session {
-  explicit Session(TestEngines& engines, IntakeOptions options = quick())
-      : live{options.most_tasks, engines.clock.wall()},
-        intake{*engines.broker,
-               engines.store->results(),
-               *engines.history,
-               live,
-               engines.clock,
-               metrics,
-               Log::none(),
-               options,
-               [] { return std::uint64_t{1}; }} {
-    intake.load().value();
-    intake.start();
-  }
-  static IntakeOptions quick() {
-    IntakeOptions options;
-    options.flush_every = milliseconds{10};
-    options.close_after = milliseconds{50};
-    options.tail_every = milliseconds{20};
-    return options;
-  }
-  Totals totals() {
-    return live.with([](LiveState& state) { return state.totals(); });
-  }
-  bool reaches(const std::function<bool(const Totals&)>& holds) {
-    return eventually([&] { return holds(totals()); });
-  }
-  bool knows(const std::string& id) {
-    return live.with([&](LiveState& state) { return state.knows(TaskId{id}); });
-  }
-  bool counts(const std::string& line) { return metrics.text().find(line) != std::string::npos; }
-
-  metrics::Metrics metrics{"collector"};
-  Live live;
-  Intake intake;
-};
-
-bool kept_in_state(History& history, const std::string& id, TaskState state) {
-  const auto task = history.find(TaskId{id});
-  return task && task->state == state;
-}
 
 class IntakeOverSqlite : public ::testing::Test {
  protected:

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
-#include <functional>
+#include <tuple>
 
 #include "sections.hpp"
 #include "umbel/base/text.hpp"
@@ -77,34 +77,33 @@ bool matches(const Task& task, const TaskQuery& query) {
          (!query.received_end || *task.received <= *query.received_end);
 }
 
-using Less = std::function<bool(const Task&, const Task&)>;
+// A task that matches, with what it is sorted by; the task itself is looked up for the answer only.
+struct Found {
+  TaskId id;
+  WallTime timestamp{};
+  std::string text;
+  std::optional<WallTime> time;
+};
 
-Less by_text(std::function<std::string(const Task&)> key) {
-  return [key = std::move(key)](const Task& a, const Task& b) { return key(a) < key(b); };
+Found found_in(const Task& task, std::string_view key) {
+  Found found{.id = task.uuid, .timestamp = task.timestamp, .text = {}, .time = {}};
+  if (key == "name") found.text = folded(task.name.value_or(""));
+  if (key == "state") found.text = folded(task.state_text());
+  if (key == "received") found.time = task.received;
+  if (key == "started") found.time = task.started;
+  return found;
 }
 
-Less ascending(const std::string& key) {
-  if (key == "name")
-    return by_text([](const Task& task) { return folded(task.name.value_or("")); });
-  if (key == "state") return by_text([](const Task& task) { return folded(task.state_text()); });
-  if (key == "received")
-    return [](const Task& a, const Task& b) { return a.received < b.received; };
-  return [](const Task& a, const Task& b) { return a.started < b.started; };
-}
-
-void sort(std::vector<Task>& tasks, const std::string& sort_by) {
-  if (sort_by.empty()) {
-    std::sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) {
-      return a.timestamp != b.timestamp ? a.timestamp > b.timestamp : a.uuid < b.uuid;
-    });
-    return;
-  }
-  const bool descending = sort_by.front() == '-';
-  const Less less = ascending(descending ? sort_by.substr(1) : sort_by);
-  std::sort(tasks.begin(), tasks.end(),
-            [](const Task& a, const Task& b) { return a.uuid < b.uuid; });
-  std::stable_sort(tasks.begin(), tasks.end(), [&](const Task& a, const Task& b) {
-    return descending ? less(b, a) : less(a, b);
+void sort(std::vector<Found>& found, bool by_change, bool descending) {
+  std::sort(found.begin(), found.end(), [&](const Found& a, const Found& b) {
+    if (by_change && a.timestamp != b.timestamp) return a.timestamp > b.timestamp;
+    const Found& less = descending ? b : a;
+    const Found& more = descending ? a : b;
+    if (const auto order = std::tie(less.text, less.time) <=> std::tie(more.text, more.time);
+        order != 0) {
+      return order < 0;
+    }
+    return a.id < b.id;
   });
 }
 
@@ -196,22 +195,25 @@ Result<TaskQuery> task_query(const http::Request& request) {
 }
 
 json::object tasks(const LiveState& state, const TaskQuery& query) {
-  std::vector<Task> found;
+  const bool descending = query.sort_by.starts_with('-');
+  const std::string_view sorted_by = std::string_view{query.sort_by}.substr(descending ? 1 : 0);
+  std::vector<Found> found;
   state.each_task([&](const Task& task, std::uint64_t) {
-    if (matches(task, query)) found.push_back(task);
+    if (matches(task, query)) found.push_back(found_in(task, sorted_by));
     return true;
   });
-  sort(found, query.sort_by);
+  sort(found, sorted_by.empty(), descending);
   const Children children = children_of(state);
   const std::size_t begin = std::min(query.offset, found.size());
   const std::size_t count =
       std::min({query.limit.value_or(kMostTasks), kMostTasks, found.size() - begin});
   json::object answer;
   for (std::size_t i = begin; i < begin + count; ++i) {
+    const Task* const task = state.find(found[i].id);
     json::object dict;
     json::value worker;
     // Erasing a key would move the last one into its place.
-    for (auto& [key, value] : task_dict(found[i], children)) {
+    for (auto& [key, value] : task_dict(*task, children)) {
       if (key == "worker") {
         worker = std::move(value);
       } else {
@@ -219,7 +221,7 @@ json::object tasks(const LiveState& state, const TaskQuery& query) {
       }
     }
     if (!worker.is_null()) dict.emplace("worker", std::move(worker));
-    answer.emplace(found[i].uuid.str(), std::move(dict));
+    answer.emplace(found[i].id.str(), std::move(dict));
   }
   return answer;
 }

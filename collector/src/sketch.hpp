@@ -21,9 +21,9 @@ class Sketch {
  public:
   static constexpr double kRelativeError = 0.01;
   // Values are taken as at least a microsecond and at most about 300 years. At most so many
-  // buckets, which one sketch of values a million times apart fills; beyond it the smallest are put
-  // together, so that the error grows at the low end.
-  static constexpr std::size_t kMostBuckets = 700;
+  // buckets, which reach over twelve powers of ten; beyond it the smallest are put together, so
+  // that the error grows at the low end.
+  static constexpr std::size_t kMostBuckets = 1500;
 
   void add(std::chrono::microseconds value, std::uint64_t count = 1);
   void add(const Sketch& other);

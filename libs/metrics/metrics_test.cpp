@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -120,6 +122,38 @@ TEST(Catalogue, IsTheSameSetAsTheDocumentation) {
   for (const Family* family : all_families()) declared.insert(family->name);
 
   EXPECT_EQ(documented, declared);
+}
+
+// Ten thousand task names, a thousand workers, a hundred thousand subreddits, in every family.
+TEST(Metrics, WhateverIsFedTheTextStaysUnderThirtyThousandLines) {
+  Metrics metrics{"test"};
+
+  for (const Family* family : all_families()) {
+    if (family->labels.empty()) continue;
+    const int values = family->kind == Kind::Histogram ? 2'000 : 5'000;
+    for (int i = 0; i < values; ++i) {
+      const std::vector<std::string> labels(family->labels.size(), "v" + std::to_string(i));
+      if (family->kind == Kind::Counter) metrics.counter(*family, labels).Increment();
+      if (family->kind == Kind::Gauge) metrics.gauge(*family, labels).Set(1);
+      if (family->kind == Kind::Histogram) metrics.histogram(*family, labels).Observe(1);
+    }
+  }
+
+  const std::string text = metrics.text();
+  EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 30'000);
+  EXPECT_NE(text.find("\"other\""), std::string::npos);
+  EXPECT_GT(metrics.counter(kLabelsFolded).Value(), 10'000);
+  for (const Family* family : all_families()) {
+    if (family->labels.empty()) continue;
+    EXPECT_NE(text.find(std::string{family->name} +
+                        (family->kind == Kind::Histogram ? "_count" : "") + "{" +
+                        std::string{*std::min_element(
+                            family->labels.begin(), family->labels.end(),
+                            [](const char* a, const char* b) { return std::string_view{a} < b; })} +
+                        "=\"other\""),
+              std::string::npos)
+        << family->name;
+  }
 }
 
 }  // namespace

@@ -18,7 +18,14 @@ namespace umbel::metrics {
 namespace {
 
 constexpr std::size_t kSeriesPerFamily = 1000;
+constexpr std::size_t kMostLines = 30'000;      // of one text()
+constexpr std::size_t kLinesForOthers = 3'000;  // for `other` in each family, and for heads
 constexpr const char* kOther = "other";
+
+// Lines that one series takes.
+std::size_t lines_of(const Family& family) {
+  return family.kind == Kind::Histogram ? family.buckets.size() + 3 : 1;
+}
 
 double cpu_seconds() {
   rusage usage{};
@@ -105,7 +112,9 @@ struct Metrics::Impl {
       return *found->second;
     }
     auto kept = values;
-    if (known.by_values.size() >= kSeriesPerFamily && !values.empty()) {
+    const bool too_many = known.by_values.size() >= kSeriesPerFamily ||
+                          lines + lines_of(family) > kMostLines - kLinesForOthers;
+    if (too_many && !values.empty()) {
       kept.assign(values.size(), kOther);
       folded->Increment();
       if (const auto found = known.by_values.find(kept); found != known.by_values.end()) {
@@ -121,10 +130,12 @@ struct Metrics::Impl {
       made = &known.family->Add(labels);
     }
     known.by_values.emplace(std::move(kept), made);
+    lines += lines_of(family);
     return *made;
   }
 
   mutable std::mutex mutex;
+  std::size_t lines = 0;  // of all series
   prometheus::Registry registry;
   std::map<std::string, Series<prometheus::Counter>> counters;
   std::map<std::string, Series<prometheus::Gauge>> gauges;
@@ -175,6 +186,7 @@ void Metrics::remove(const Family& family, const std::vector<std::string>& value
   if (found == known->second.by_values.end()) return;
   known->second.family->Remove(found->second);
   known->second.by_values.erase(found);
+  impl_->lines -= lines_of(family);
 }
 
 std::string Metrics::text() const {
