@@ -112,8 +112,7 @@ class SqliteBroker final : public Broker {
   }
 
   Result<void> ping() override {
-    auto answers =
-        sqlite::probe(core_->options.path, kApplicationId, "UPDATE event_stream SET bytes = bytes");
+    auto answers = sqlite::probe(core_->options.path, kApplicationId);
     if (!answers) return answers;
     return core_->damage.check();
   }

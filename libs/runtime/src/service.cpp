@@ -48,6 +48,7 @@ void block_signals() {
   const sigset_t set = handled_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);  // a peer that went away is an error value, not a death
+  signal(SIGXFSZ, SIG_IGN);  // and so is a file that may not grow (ulimit -f)
 }
 
 int run_until_signal(const std::vector<Service*>& services, const Log& log,

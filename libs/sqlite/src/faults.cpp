@@ -2,12 +2,18 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+
 #include "umbel/sqlite/database.hpp"
 
 namespace umbel::sqlite {
 namespace {
 
 constexpr std::chrono::milliseconds kProbeWait{500};
+// With less, one statement may still find room and the next one not.
+constexpr std::uintmax_t kLeastSpace = 1024 * 1024;
 
 // By the extended code where it tells more than the primary one. Null: SQLite's words must do.
 const char* explain(int extended) {
@@ -87,8 +93,14 @@ bool has_moved(SQLite::Database& database) {
   return asked == SQLITE_OK && moved != 0;
 }
 
-Result<void> probe(const std::string& path, std::int32_t application_id, const char* write) {
+Result<void> probe(const std::string& path, std::int32_t application_id) {
   const auto doing = "probe " + path;
+  std::error_code unknown;
+  const auto space = std::filesystem::space(path, unknown);
+  if (!unknown && space.available < kLeastSpace) {
+    return unavailable(
+        fmt::format("{}: the disk is full, {} bytes are left; make room", doing, space.available));
+  }
   try {
     SQLite::Database database{path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX,
                               static_cast<int>(kProbeWait.count())};
@@ -97,7 +109,11 @@ Result<void> probe(const std::string& path, std::int32_t application_id, const c
     }
     // The connection goes again at once: it must not do the others' work on its way out.
     database.exec("PRAGMA wal_autocheckpoint = 0");
-    database.exec(write);
+    database.exec("BEGIN IMMEDIATE");
+    // A row set to what it says already would not be written at all; the header is.
+    const auto version = database.execAndGet("PRAGMA user_version").getInt();
+    database.exec(fmt::format("PRAGMA user_version = {}", version));
+    database.exec("COMMIT");
   } catch (const SQLite::Exception& failure) {
     return to_error(failure, doing);
   }

@@ -50,8 +50,7 @@ class SqliteStore final : public Store {
   StoreRetention& retention() override { return retention_; }
 
   [[nodiscard]] Result<void> ping() override {
-    auto answers = sqlite::probe(file_.path, kStoreApplicationId,
-                                 "UPDATE counters SET value = value WHERE name = 'probe'");
+    auto answers = sqlite::probe(file_.path, kStoreApplicationId);
     if (!answers) return answers;
     return file_.damage.check();
   }

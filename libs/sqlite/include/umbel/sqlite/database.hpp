@@ -49,10 +49,8 @@ using Migration = const char*;
 [[nodiscard]] bool has_moved(SQLite::Database& database);
 
 // Opens and writes `path` through a connection of its own that waits for locks for half a second
-// only: whether the file can be used now, for readiness. `write` is a statement that changes a row
-// without changing what it says.
-[[nodiscard]] Result<void> probe(const std::string& path, std::int32_t application_id,
-                                 const char* write);
+// only: whether the file can be used now, for readiness. Changes nothing of what the file says.
+[[nodiscard]] Result<void> probe(const std::string& path, std::int32_t application_id);
 
 // Remembers that a file was found damaged, until another one took its place: a probe touches few
 // pages and would not meet the bad one again. Thread-safe.
