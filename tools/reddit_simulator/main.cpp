@@ -15,17 +15,22 @@ namespace {
 
 class HttpService final : public umbel::Service {
  public:
-  HttpService(umbel::http::ServerOptions options, umbel::http::Router router, umbel::Log log)
-      : server_{std::move(options), std::move(router), {}, log}, log_{log} {}
+  HttpService(umbel::http::ServerOptions options, umbel::http::Router router,
+              umbel::reddit_simulator::Simulator& simulator, umbel::Log log)
+      : server_{std::move(options), std::move(router), {}, log}, simulator_{simulator}, log_{log} {}
   umbel::Result<void> start() override {
     auto started = server_.start();
     if (started) log_.info("simulating Reddit", {{"port", server_.port()}});
     return started;
   }
-  void stop() override { server_.stop(); }
+  void stop() override {
+    simulator_.stop();
+    server_.stop();
+  }
 
  private:
   umbel::http::Server server_;
+  umbel::reddit_simulator::Simulator& simulator_;
   umbel::Log log_;
 };
 
@@ -33,6 +38,8 @@ struct Given {
   std::string address = "127.0.0.1", epoch = "2025-01-01T00:00:00Z";
   std::string log_level = "info", log_format = "text";
   std::int64_t port = 8090, seed = 1, history = 120, token_ttl = 3600, rate_limit = 1000;
+  std::int64_t public_rate_limit = 1000, rate_window = 600, ledger_keep = 200'000;
+  std::int64_t slow = 20, retry_after = 2, oversized = 64, latency_median = 0, latency_p99 = 0;
   umbel::reddit_simulator::SimulatorOptions options;
 };
 
@@ -53,10 +60,42 @@ void declare(umbel::Settings& settings, Given& given) {
   settings.add({"client-secret", "its secret", "SECRET", {}}, given.options.client_secret);
   settings.add({"token-ttl", "seconds until a token ends", "S", {}}, given.token_ttl,
                {1, 31'536'000});
-  settings.add({"rate-limit", "requests for each token in 600 s", "N", {}}, given.rate_limit,
+  settings.add({"rate-limit", "requests for each token in a window", "N", {}}, given.rate_limit,
                {0, 1'000'000'000});
+  settings.add(
+      {"public-rate-limit", "requests for each address without a token in a window", "N", {}},
+      given.public_rate_limit, {0, 1'000'000'000});
+  settings.add({"rate-window", "seconds of a window of both limits", "S", {}}, given.rate_window,
+               {1, 86'400});
   settings.add({"ledger", "file that keeps what was listed and served; empty: memory", "FILE", {}},
                given.options.ledger_path);
+  settings.add(
+      {"ledger-keep", "submissions that the ledger knows; older ones are only counted", "N", {}},
+      given.ledger_keep, {1000, 100'000'000});
+  auto& options = given.options;
+  settings.add({"faults",
+                "what goes wrong how often, 429=0.05,html=0.02 or all=0.03; kinds: 401 408 429 500 "
+                "502 503 html truncated type empty reset hang drip oversized bomb badgzip gzip "
+                "redirect loop elsewhere; lasting: private banned quarantined deleted",
+                "KIND=RATE,…",
+                {}},
+               options.faults);
+  settings.add({"private", "subreddits that answer 403 private", "A,B", {}},
+               options.private_subreddits);
+  settings.add({"banned", "subreddits that answer 404 banned", "A,B", {}},
+               options.banned_subreddits);
+  settings.add({"quarantined", "subreddits that answer 403 quarantined", "A,B", {}},
+               options.quarantined_subreddits);
+  settings.add({"slow", "seconds that the faults hang and drip last", "S", {}}, given.slow,
+               {1, 600});
+  settings.add({"retry-after", "seconds that the fault 429 asks to wait", "S", {}},
+               given.retry_after, {0, 3600});
+  settings.add({"oversized", "MiB of the faults oversized and bomb", "N", {}}, given.oversized,
+               {1, 1024});
+  settings.add({"latency-median", "milliseconds that half of all answers take at most", "MS", {}},
+               given.latency_median, {0, 60'000});
+  settings.add({"latency-p99", "milliseconds that 99 % of all answers take at most", "MS", {}},
+               given.latency_p99, {0, 60'000});
   settings.add_choice({"log-level", "least important lines written", "LEVEL", {}}, given.log_level,
                       {"debug", "info", "warn", "error"});
   settings.add_choice({"log-format", "text or json", "FORMAT", {}}, given.log_format,
@@ -91,6 +130,14 @@ int main(int argc, char** argv) {
   given.options.history = std::chrono::seconds{given.history};
   given.options.token_ttl = std::chrono::seconds{given.token_ttl};
   given.options.rate_limit = given.rate_limit;
+  given.options.public_rate_limit = given.public_rate_limit;
+  given.options.rate_window = std::chrono::seconds{given.rate_window};
+  given.options.ledger_keep = static_cast<std::size_t>(given.ledger_keep);
+  given.options.slow = std::chrono::seconds{given.slow};
+  given.options.retry_after = std::chrono::seconds{given.retry_after};
+  given.options.oversized = static_cast<std::size_t>(given.oversized) * 1024 * 1024;
+  given.options.latency_median = std::chrono::milliseconds{given.latency_median};
+  given.options.latency_p99 = std::chrono::milliseconds{given.latency_p99};
 
   const umbel::SystemClock clock;
   const umbel::Log log{
@@ -109,6 +156,6 @@ int main(int argc, char** argv) {
   listen.port = static_cast<std::uint16_t>(given.port);
   listen.allowed_hosts = {
       "*"};  // nothing here is worth protecting, and clients reach it by any name
-  HttpService server{listen, std::move(router), log};
+  HttpService server{listen, std::move(router), **simulator, log};
   return umbel::run_until_signal({&server}, log);
 }

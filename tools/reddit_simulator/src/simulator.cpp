@@ -13,8 +13,12 @@
 #include <utility>
 
 #include "answers.hpp"
+#include "dice.hpp"
+#include "faults.hpp"
 #include "ledger.hpp"
 #include "listing_window.hpp"
+#include "misbehaviour.hpp"
+#include "pauses.hpp"
 #include "stream.hpp"
 #include "token_desk.hpp"
 
@@ -24,6 +28,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMostComments = 100;
+constexpr std::uint64_t kLatencyPurpose = 9, kMisbehaviourPurpose = 10;
 
 std::string lower(std::string_view text) {
   std::string out{text};
@@ -114,27 +119,57 @@ Result<void> check(const SimulatorOptions& options) {
   if (options.client_id.empty() != options.client_secret.empty()) {
     return invalid("client-id and client-secret: give both or neither");
   }
+  if (options.latency_median.count() < 0 || options.latency_p99 < options.latency_median ||
+      (options.latency_median.count() == 0 && options.latency_p99.count() > 0)) {
+    return invalid(
+        fmt::format("latency-median and latency-p99: {} ms and {} ms are no distribution; the "
+                    "first is above 0 and not above the second, or both are 0",
+                    options.latency_median.count(), options.latency_p99.count()));
+  }
+  if (options.rate_window.count() < 1) return invalid("rate-window: at least 1 s");
+  if (options.ledger_keep < 1000) return invalid("ledger-keep: at least 1000");
   return {};
+}
+
+bool is_among(const std::vector<std::string>& names, const std::string& name) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& one) { return lower(one) == lower(name); });
+}
+
+// Clients of HTTP libraries that say nothing of who they are get no public page.
+bool is_anonymous(const std::string& user_agent) {
+  const std::string agent = lower(user_agent);
+  return agent.empty() || agent.starts_with("curl/") || agent.starts_with("python-") ||
+         agent.starts_with("wget/");
 }
 
 }  // namespace
 
 struct Simulator::Impl {
-  Impl(SimulatorOptions given, const Clock& machine, Log where, std::unique_ptr<Ledger> kept)
+  Impl(SimulatorOptions given, const Clock& machine, Log where, std::unique_ptr<Ledger> kept,
+       FaultTable faults)
       : options{std::move(given)},
         clock{machine},
         log{std::move(where)},
         stream{StreamOptions{options.seed, options.rate, options.epoch, options.subreddits}},
-        desk{options.token_ttl, options.rate_limit},
-        ledger{std::move(kept)} {}
+        table{std::move(faults)},
+        misbehaviour{table, {options.slow, options.retry_after, options.oversized}, pauses},
+        desk{TokenDeskOptions{options.token_ttl, options.rate_window, options.rate_limit,
+                              options.public_rate_limit}},
+        ledger{std::move(kept)},
+        next_request{ledger->requests()} {}
 
   SimulatorOptions options;
   const Clock& clock;
   Log log;
   Stream stream;
-  std::mutex mutex;  // of the two below
+  FaultTable table;
+  Pauses pauses;
+  Misbehaviour misbehaviour;
+  std::mutex mutex;  // of what follows
   TokenDesk desk;
   std::unique_ptr<Ledger> ledger;
+  std::uint64_t next_request;
 
   struct Answered {
     http::Response response;
@@ -155,7 +190,44 @@ struct Simulator::Impl {
     return refusal(503, "Service Unavailable");
   }
 
+  // Each request gets a number, and by it its latency and its fault.
+  std::uint64_t begin_request() {
+    std::uint64_t number = 0;
+    {
+      const std::lock_guard lock{mutex};
+      number = next_request++;
+    }
+    if (options.latency_median.count() > 0) {
+      constexpr double kNormalP99 = 2.3263;
+      Dice dice{options.seed, number, kLatencyPurpose};
+      // Box and Muller's normal number; unit() may be 0, whose logarithm is not.
+      const double normal =
+          std::sqrt(-2 * std::log(1 - dice.unit())) * std::cos(2 * 3.14159265358979 * dice.unit());
+      const auto median = static_cast<double>(options.latency_median.count());
+      const double spread =
+          std::log(static_cast<double>(options.latency_p99.count()) / median) / kNormalP99;
+      pauses.wait(std::chrono::milliseconds{
+          static_cast<std::int64_t>(std::min(median * std::exp(spread * normal), 60'000.0))});
+    }
+    return number;
+  }
+
+  http::Response misbehaved(Fault fault, Answered answered, const http::Request& request,
+                            std::uint64_t number, WallTime now) {
+    if (!tells(fault)) answered.record = {};
+    if (answered.record.gone.empty()) answered.record.fault = to_text(fault);
+    auto headers = answered.response.headers;
+    answered.response = misbehaviour.answer(fault, std::move(answered.response), request,
+                                            Dice{options.seed, number, kMisbehaviourPurpose}, now);
+    for (auto& header : headers) {
+      auto& all = answered.response.headers;
+      if (std::find(all.begin(), all.end(), header) == all.end()) all.push_back(std::move(header));
+    }
+    return told(std::move(answered), now);
+  }
+
   http::Response token(const http::Request& request) {
+    const std::uint64_t number = begin_request();
     const WallTime now = clock.wall();
     if (!may_have_token(request)) return told({refusal(401, "Unauthorized"), {}}, now);
     if (form_value(request, "grant_type") != "client_credentials") {
@@ -170,7 +242,12 @@ struct Simulator::Impl {
                             {"token_type", "bearer"},
                             {"expires_in", options.token_ttl.count()},
                             {"scope", "*"}};
-    return told({answer(200, json::serialize(body)), {LedgerRequest::Kind::Token, {}, {}}}, now);
+    Answered answered{answer(200, json::serialize(body)), {}};
+    answered.record.kind = LedgerRequest::Kind::Token;
+    if (const auto fault = table.of_request(options.seed, number)) {
+      return misbehaved(*fault, std::move(answered), request, number, now);
+    }
+    return told(std::move(answered), now);
   }
 
   [[nodiscard]] bool may_have_token(const http::Request& request) const {
@@ -181,25 +258,48 @@ struct Simulator::Impl {
     return decoded_base64(*encoded) == options.client_id + ":" + options.client_secret;
   }
 
-  // Every API answer goes through here: token, budget, rate headers, ledger.
+  // Without a token only the public pages are there, which end in `.json`.
+  Admission admit(const http::Request& request, const std::optional<std::string_view>& bearer,
+                  WallTime now) {
+    const std::lock_guard lock{mutex};
+    if (bearer) return desk.admit(std::string{*bearer}, now);
+    if (!request.header("authorization").empty() || !request.path.ends_with(".json")) return {};
+    return desk.admit_guest(request.remote_address, now);
+  }
+
+  // Every answer about submissions goes through here: token, budget, rate headers, faults, ledger.
   template <class Handle>
   http::Response api(const http::Request& request, const Handle& handle) {
+    const std::uint64_t number = begin_request();
     const WallTime now = clock.wall();
+    auto fault = table.of_request(options.seed, number);
+    if (request.argument("loop")) fault = Fault::RedirectLoop;
     const std::string header = request.header("authorization");
     const auto bearer = credentials(header, "bearer");
-    Admission admission;
-    {
-      const std::lock_guard lock{mutex};
-      if (bearer) admission = desk.admit(std::string{*bearer}, now);
+    if (fault == Fault::Unauthorized) {
+      if (bearer) {
+        const std::lock_guard lock{mutex};
+        desk.revoke(std::string{*bearer});
+      } else {
+        fault.reset();  // there is no token that could be worth nothing
+      }
     }
-    if (admission.answer == Admission::Answer::Unknown) {
-      return told({refusal(401, "Unauthorized"), {}}, now);
-    }
+    const Admission admission = admit(request, bearer, now);
     Answered answered;
-    if (admission.answer == Admission::Answer::Limited) {
+    if (admission.answer == Admission::Answer::Unknown) {
+      answered.response = refusal(401, "Unauthorized");
+      if (fault == Fault::Unauthorized) answered.record.fault = to_text(*fault);
+      return told(std::move(answered), now);
+    }
+    if (!bearer && is_anonymous(request.header("user-agent"))) {
+      return told({refusal(429, "Too Many Requests"), {}}, now);
+    }
+    const bool limited = admission.answer == Admission::Answer::Limited;
+    if (limited) {
       answered.response = refusal(429, "Too Many Requests");
       answered.response.headers.emplace_back("Retry-After",
                                              std::to_string(admission.reset.count()));
+      answered.record.limited = true;
     } else {
       answered = handle(now);
     }
@@ -207,7 +307,23 @@ struct Simulator::Impl {
     headers.emplace_back("X-Ratelimit-Used", std::to_string(admission.used));
     headers.emplace_back("X-Ratelimit-Remaining", fmt::format("{}.0", admission.remaining));
     headers.emplace_back("X-Ratelimit-Reset", std::to_string(admission.reset.count()));
-    return told(std::move(answered), now);
+    if (limited || !fault) return told(std::move(answered), now);
+    return misbehaved(*fault, std::move(answered), request, number, now);
+  }
+
+  // Why this subreddit refuses everybody, if it does.
+  [[nodiscard]] std::optional<Fault> closed(const std::string& subreddit) const {
+    if (is_among(options.private_subreddits, subreddit)) return Fault::Private;
+    if (is_among(options.banned_subreddits, subreddit)) return Fault::Banned;
+    if (is_among(options.quarantined_subreddits, subreddit)) return Fault::Quarantined;
+    return std::nullopt;
+  }
+
+  static Answered gone(Fault why, std::string fullname) {
+    Answered answered{refused_for_good(why), {}};
+    answered.record.gone = std::move(fullname);
+    answered.record.fault = to_text(why);
+    return answered;
   }
 
   Answered rendered(const http::Request& request, json::value body, LedgerRequest record) const {
@@ -220,6 +336,7 @@ struct Simulator::Impl {
     return api(request, [&](WallTime now) -> Answered {
       ListingQuery query;
       const std::string name = lower(request.parameters.at("subreddit"));
+      if (const auto why = closed(name)) return gone(*why, "");
       if (name != "all") {
         const auto& known = stream.subreddits();
         const auto found = std::find_if(known.begin(), known.end(),
@@ -232,7 +349,8 @@ struct Simulator::Impl {
       query.before = request.argument("before").value_or("");
 
       const ListingWindow window = list(stream, query, from, now);
-      LedgerRequest record{LedgerRequest::Kind::Listing, {}, {}};
+      LedgerRequest record;
+      record.kind = LedgerRequest::Kind::Listing;
       json::array children;
       for (const std::uint64_t number : window.numbers) {
         const Post post = stream.post(number);
@@ -255,23 +373,34 @@ struct Simulator::Impl {
       if (!subreddit.empty() && lower(post.subreddit) != lower(subreddit)) {
         return {refusal(404, "Not Found"), {}};
       }
+      if (const auto why = closed(post.subreddit)) return gone(*why, post.fullname);
+      if (const auto why = table.of_submission(stream.seed(), *number)) {
+        return gone(*why, post.fullname);
+      }
       const std::size_t limit = number_argument(request, "limit", 20, kMostComments);
-      return rendered(request, comments_json(post, stream.seed(), now, limit),
-                      {LedgerRequest::Kind::Submission, {}, post.fullname});
+      LedgerRequest record;
+      record.kind = LedgerRequest::Kind::Submission;
+      record.served = post.fullname;
+      return rendered(request, comments_json(post, stream.seed(), now, limit), std::move(record));
     });
   }
 };
 
 Simulator::Simulator(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}
-Simulator::~Simulator() = default;
+Simulator::~Simulator() { stop(); }
+
+void Simulator::stop() { impl_->pauses.end(); }
 
 Result<std::unique_ptr<Simulator>> Simulator::open(SimulatorOptions options, const Clock& clock,
                                                    Log log) {
   if (const auto fine = check(options); !fine) return fine.error();
-  auto ledger = Ledger::open(options.ledger_path, clock.wall());
+  auto faults = FaultTable::parse(options.faults);
+  if (!faults) return faults.error();
+  auto ledger =
+      Ledger::open({.path = options.ledger_path, .keep = options.ledger_keep}, clock.wall());
   if (!ledger) return ledger.error();
-  return std::unique_ptr<Simulator>{new Simulator{
-      std::make_unique<Impl>(std::move(options), clock, std::move(log), std::move(*ledger))}};
+  return std::unique_ptr<Simulator>{new Simulator{std::make_unique<Impl>(
+      std::move(options), clock, std::move(log), std::move(*ledger), std::move(*faults))}};
 }
 
 void Simulator::add_routes(http::Router& router) {

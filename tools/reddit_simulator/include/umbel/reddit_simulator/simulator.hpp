@@ -32,9 +32,23 @@ struct SimulatorOptions {
   std::chrono::seconds history{120};
   std::string client_id, client_secret;  // both empty: any credentials get a token
   std::chrono::seconds token_ttl{3600};
-  std::int64_t rate_limit =
-      1000;                 // API requests for each token in each 600 s: Reddit grants 100 a minute
-  std::string ledger_path;  // empty: the ledger is kept in memory alone
+  // API requests for each token in each window: Reddit grants 100 a minute.
+  std::int64_t rate_limit = 1000;
+  // Requests without a token, on the public pages, for each address in each window.
+  std::int64_t public_rate_limit = 1000;
+  std::chrono::seconds rate_window{600};
+  std::string ledger_path;            // empty: the ledger is kept in memory alone
+  std::size_t ledger_keep = 200'000;  // submissions that the ledger knows; older ones are counted
+
+  std::vector<std::string> faults;  // `KIND=RATE`; the kinds are listed in the README
+  // Subreddits that refuse everybody, for good; they need not be in the stream.
+  std::vector<std::string> private_subreddits, banned_subreddits, quarantined_subreddits;
+  std::chrono::milliseconds slow{20'000};    // how long the faults `hang` and `drip` last
+  std::chrono::seconds retry_after{2};       // what the fault `429` asks for
+  std::size_t oversized = 64 * 1024 * 1024;  // bytes of the faults `oversized` and `bomb`
+  // Every answer takes this long in the middle, and this long at the 99th percentile
+  // (log-normal); 0: no time.
+  std::chrono::milliseconds latency_median{0}, latency_p99{0};
 };
 
 // Thread-safe. Owns its ledger; the clock outlives it, and it outlives the router that it added
@@ -47,8 +61,11 @@ class Simulator {
                                                                const Clock& clock, Log log);
   ~Simulator();
 
-  // The API's routes and GET /ledger.
+  // The API's routes, the public pages, and GET /ledger.
   void add_routes(http::Router& router);
+  // Ends the pauses of answers that are being made, so that a server can stop; later ones have
+  // none. Called by the destructor.
+  void stop();
 
  private:
   struct Impl;
