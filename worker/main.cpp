@@ -31,6 +31,8 @@ struct Config {
   bool log_tasks = false, no_events = false;
   std::string touch_dir;
   RedditOptions reddit;
+  std::string reddit_source = "api";
+  std::int64_t reddit_timeout = 15;
 };
 
 std::optional<int> load(Config& config, int argc, char** argv) {
@@ -81,9 +83,32 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                 "SECRET",
                 {"REDDIT_CLIENT_SECRET"}},
                reddit.client_secret);
+  settings.add({"reddit-source",
+                "api: with a token; scrape: the public pages, without one",
+                "SOURCE",
+                {"REDDIT_SOURCE"}},
+               config.reddit_source);
+  settings.add(
+      {"reddit-public-url", "Reddit's public pages, for --reddit-source=scrape", "URL", {}},
+      reddit.public_url);
+  settings.add({"reddit-user-agent",
+                "who we say we are; empty: Umbel and its version",
+                "TEXT",
+                {"REDDIT_USER_AGENT"}},
+               reddit.user_agent);
+  settings.add({"reddit-timeout", "seconds for each request to Reddit", "S", {}},
+               config.reddit_timeout, {1, 300});
   settings.add({"reddit-simulated", "the API is a simulator; stored with what it answers", "", {}},
                reddit.simulated);
   if (const auto done = settings.load(argc, argv)) return done;
+  reddit.timeout = std::chrono::seconds{config.reddit_timeout};
+  if (config.reddit_source == "scrape") {
+    reddit.source = RedditSource::Scrape;
+  } else if (config.reddit_source != "api") {
+    std::fprintf(stderr, "umbel-worker: --reddit-source: `%s` is not one of api, scrape\n",
+                 config.reddit_source.c_str());
+    return 2;
+  }
   if (config.pool != "threads") {
     std::fprintf(stderr, "umbel-worker: --pool=%s is not available yet; use --pool=threads\n",
                  config.pool.c_str());
@@ -139,7 +164,7 @@ int run(const Config& config) {
   if (!config.touch_dir.empty()) demo.touch_dir = config.touch_dir;
   add_demo_tasks(tasks, demo);
   add_reddit_tasks(tasks, config.reddit, **store);
-  init_reddit_metrics(metrics);
+  init_reddit_metrics(metrics, config.reddit.source);
 
   std::atomic<const Worker*> started{nullptr};
   http::ServerOptions http;

@@ -14,7 +14,8 @@ const std::vector<const Family*>& all_families() {
       // reddit
       &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,
       &kSubmissionFetchFailures, &kSubmissionsGap, &kSubmissionTitleLength, &kSubmissionTextLength,
-      &kSubmissionScore, &kSubmissionComments, &kSubmissionAge,
+      &kSubmissionScore, &kSubmissionComments, &kSubmissionAge, &kRedditPhaseSeconds,
+      &kRedditPostponed, &kRedditPostponedSeconds, &kRedditBudgetLeft,
       // scheduler
       &kScheduleLastRun, &kScheduleNextRun, &kScheduleTicks, &kScheduleLag, &kScheduleEntries,
       &kScheduleReloads, &kScheduleReloaded, &kScheduleFileError, &kTicksForgotten, &kClockSteps,
@@ -23,8 +24,8 @@ const std::vector<const Family*>& all_families() {
       &kEventsLast, &kTasksClosed, &kTasksByState, &kTasksEvicted, &kHistoryRows,
       &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting, &kHistoryShed, &kHistoryReread,
       &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
-      &kQueuePublished, &kQueueAcked, &kWorkers, &kPages, &kPagesDropped, &kHttpRequests,
-      &kTasksAccepted};
+      &kQueuePublished, &kQueueAcked, &kWorkers, &kPages, &kPagesDropped, &kHttpConnections,
+      &kHttpTurned, &kHttpRequests, &kTasksAccepted};
   return kAll;
 }
 

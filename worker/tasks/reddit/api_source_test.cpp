@@ -8,8 +8,10 @@
 #include <iterator>
 #include <thread>
 
+#include "http_date.hpp"
 #include "reddit_testing.hpp"
 #include "sealed.hpp"
+#include "umbel/base/text.hpp"
 
 namespace umbel::reddit {
 namespace {
@@ -76,8 +78,9 @@ http::Response status(int code, std::vector<std::pair<std::string, std::string>>
 // Takes the tokens that the test says are good.
 class ApiSourceTest : public RedditTaskTest {
  protected:
-  ApiResult<ApiAnswer> get(ApiSource& source, const std::string& target = "/r/cpp/new?limit=1") {
-    return source.get(target, clock, {});
+  ApiResult<Answer> get(ApiSource& source, const std::string& target = "/r/cpp/new?limit=1") {
+    Phases phases;
+    return source.get(target, {clock, {}, phases});
   }
   static std::string bearer(const http::Request& request) {
     return request.header("authorization");
@@ -221,12 +224,12 @@ TEST_F(ApiSourceTest, TakesEachStatusForWhatItMeans) {
 
   for (const StatusCase& one : {StatusCase{302, Reason::Http4xx, Next::GiveUp},
                                 StatusCase{400, Reason::Http4xx, Next::GiveUp},
-                                StatusCase{403, Reason::Http4xx, Next::GiveUp},
-                                StatusCase{404, Reason::Http4xx, Next::GiveUp},
+                                StatusCase{403, Reason::Forbidden, Next::GiveUp},
+                                StatusCase{404, Reason::NotFound, Next::GiveUp},
                                 StatusCase{408, Reason::Timeout, Next::Retry},
-                                StatusCase{429, Reason::RateLimited, Next::RetryAfter},
                                 StatusCase{500, Reason::Http5xx, Next::Retry},
-                                StatusCase{503, Reason::Http5xx, Next::Retry}}) {
+                                StatusCase{503, Reason::Http5xx, Next::Retry},
+                                StatusCase{429, Reason::RateLimited, Next::Later}}) {
     code = one.status;
     const auto answer = get(source);
     ASSERT_TRUE(answer.has_error()) << code;
@@ -236,16 +239,67 @@ TEST_F(ApiSourceTest, TakesEachStatusForWhatItMeans) {
   }
 }
 
+http::ClientResponse refusal(int code, std::map<std::string, std::string> headers,
+                             std::string body = "") {
+  http::ClientResponse answer;
+  answer.status = code;
+  answer.headers = std::move(headers);
+  answer.body = std::move(body);
+  return answer;
+}
+
 TEST(FailureOfStatus, WaitsAsLongAsRedditAsksWithinBounds) {
-  const auto wait = [](const char* retry_after, const char* reset) {
-    return failure_of_status(429, "x", retry_after, reset).after;
+  const WallTime now = parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").value();
+  const auto wait = [now](std::map<std::string, std::string> headers) {
+    return wait_asked_for(refusal(429, std::move(headers)), now).count();
   };
 
-  EXPECT_EQ(wait("7", "300"), std::chrono::seconds{7});
-  EXPECT_EQ(wait("", "300"), std::chrono::seconds{300});
-  EXPECT_EQ(wait("soon", ""), std::chrono::seconds{60});
-  EXPECT_EQ(wait("0", ""), std::chrono::seconds{1});
-  EXPECT_EQ(wait("999999", ""), std::chrono::seconds{900});
+  EXPECT_EQ(wait({{"retry-after", "7"}, {"x-ratelimit-reset", "300"}}), 7);
+  EXPECT_EQ(wait({{"x-ratelimit-reset", "300"}}), 300);
+  EXPECT_EQ(wait({{"x-ratelimit-reset", "299.5"}}), 300);
+  EXPECT_EQ(wait({{"retry-after", "soon"}}), 60);
+  EXPECT_EQ(wait({{"retry-after", "0"}}), 1);
+  EXPECT_EQ(wait({{"retry-after", "999999"}}), 900);
+  EXPECT_EQ(wait({{"retry-after", "-5"}}), 60);
+  EXPECT_EQ(wait({{"retry-after", "Wed, 21 Oct 2026 07:28:30 GMT"}}), 30);
+  EXPECT_EQ(wait({{"retry-after", "Wed, 21 Oct 2026 07:27:30 GMT"}}), 1) << "already over";
+  EXPECT_EQ(wait({{"retry-after", "Wed, 21 Oct 2026 09:00:30 GMT"},
+                  {"date", "Wed, 21 Oct 2026 09:00:00 GMT"}}),
+            30)
+      << "by the clock of who said it";
+}
+
+TEST(FailureOfStatus, SaysWhyReasonsAreForGood) {
+  struct Case {
+    int status;
+    const char* body;
+    Reason reason;
+  };
+  for (const Case& one :
+       {Case{403, R"({"reason":"private","message":"Forbidden","error":403})", Reason::Private},
+        Case{404, R"({"reason":"banned","message":"Not Found","error":404})", Reason::Banned},
+        Case{403, R"({"reason":"quarantined","error":403})", Reason::Quarantined},
+        Case{403, R"({"reason":"gold_only","error":403})", Reason::Forbidden},
+        Case{403, "<html>blocked</html>", Reason::Forbidden},
+        Case{404, R"({"message":"Not Found","error":404})", Reason::NotFound},
+        Case{404, "", Reason::NotFound}, Case{404, R"({"reason":7})", Reason::NotFound}}) {
+    const auto failure = failure_of_status(refusal(one.status, {}, one.body), "/r/x/new", {});
+    EXPECT_EQ(failure.reason, one.reason) << one.body;
+    EXPECT_EQ(failure.next, ApiFailure::Next::GiveUp) << one.body;
+    EXPECT_NE(failure.what.find("/r/x/new"), std::string::npos) << failure.what;
+  }
+}
+
+TEST(HttpDate, IsReadInItsOneForm) {
+  EXPECT_EQ(parse_http_date("Thu, 01 Jan 1970 00:00:10 GMT"), from_micros(10'000'000));
+  EXPECT_EQ(parse_http_date("Sun, 22 Nov 2026 18:50:35 GMT"),
+            parse_iso8601("2026-11-22T18:50:35Z"));
+  for (const char* text :
+       {"", "soon", "120", "Thu, 32 Jan 1970 00:00:10 GMT", "Thu, 01 Foo 1970 00:00:10 GMT",
+        "Thu, 01 Jan 1970 24:00:10 GMT", "Thu, 01 Jan 1970 00:00:10 UTC",
+        "Thu, 30 Feb 1970 00:00:10 GMT", "Thu  01 Jan 1970 00:00:10 GMT"}) {
+    EXPECT_EQ(parse_http_date(text), std::nullopt) << text;
+  }
 }
 
 TEST_F(ApiSourceTest, TellsARefusedConnectionAndASlowAnswerApart) {
@@ -287,8 +341,9 @@ TEST_F(ApiSourceTest, StopsWhenTheWorkerDoesAndCallsThatNoFailure) {
   ApiSource source{options, store->shared()};
   std::stop_source stop;
   stop.request_stop();
+  Phases phases;
 
-  const auto answer = source.get("/r/cpp/new", clock, stop.get_token());
+  const auto answer = source.get("/r/cpp/new", {clock, stop.get_token(), phases});
 
   ASSERT_TRUE(answer.has_error());
   EXPECT_EQ(answer.error().next, ApiFailure::Next::Stopped);

@@ -1,9 +1,12 @@
 // The Reddit tasks in a worker, against the simulator, over the embedded engine.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
+#include "listing.hpp"
 #include "reddit_testing.hpp"
+#include "scrape_source.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/reddit_simulator/simulator.hpp"
 #include "umbel/testing/eventually.hpp"
@@ -14,62 +17,98 @@ namespace {
 
 namespace json = boost::json;
 
+// A worker with a store and a broker of its own.
+class Place {
+ public:
+  Place(const RedditOptions& reddit, const Clock& clock, std::size_t threads = 2)
+      : store{open_sqlite_store({dir.file("umbel.db")}, clock, Log::none()).value()},
+        broker{open_sqlite_broker({.path = dir.file("broker.db")}, clock, Log::none()).value()},
+        enqueuer{*store, *broker, clock, Log::none(), "gen1@test"} {
+    add_reddit_tasks(tasks, reddit, *store);
+    WorkerOptions options;
+    options.name = WorkerName{"test@here"};
+    options.concurrency = threads;
+    worker = std::make_unique<Worker>(options, tasks, *broker, *store, clock, metrics, Log::none());
+    const auto started = worker->start();
+    if (!started) throw std::runtime_error{started.error().what};
+  }
+  ~Place() { worker->stop(); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  TaskId ask_discover(const std::string& subreddit) {
+    TaskRequest request;
+    request.name = "reddit.discover";
+    request.args = "[" + json_quoted(subreddit) + "]";
+    request.queue = QueueName{"reddit"};
+    const auto accepted = enqueuer.submit(std::span{&request, 1});
+    EXPECT_TRUE(accepted.has_value()) << accepted.error().what;
+    return accepted->at(0).id;
+  }
+  // Its final state.
+  TaskState ended(const TaskId& id) {
+    TaskState state = TaskState::Pending;
+    EXPECT_TRUE(testing::eventually(
+        [&] {
+          const auto result = store->results().find(id);
+          if (result) state = result->state;
+          return is_final(state);
+        },
+        std::chrono::seconds{60}));
+    return state;
+  }
+  void discover(const std::string& subreddit) {
+    EXPECT_EQ(ended(ask_discover(subreddit)), TaskState::Success);
+  }
+  bool stores(std::size_t count) {
+    return testing::eventually([&] { return store->submissions().count().value() >= count; },
+                               std::chrono::seconds{40});
+  }
+
+  testing::TempDir dir;
+  metrics::Metrics metrics{"tasks_reddit_test"};
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Broker> broker;
+  TaskRegistry tasks;
+  Enqueuer enqueuer;
+  std::unique_ptr<Worker> worker;
+};
+
+// A simulator, and whatever uses it.
 class RedditEndToEnd : public ::testing::Test {
  protected:
-  void SetUp() override {
-    reddit_simulator::SimulatorOptions options;
-    options.rate = 5;
-    options.history = std::chrono::seconds{60};
-    options.rate_limit = 1'000'000;
+  void serve(reddit_simulator::SimulatorOptions options, const Clock& machine) {
     options.client_id = "umbel";
     options.client_secret = "s3cret";
-    auto opened = reddit_simulator::Simulator::open(options, clock, Log::none());
+    auto opened = reddit_simulator::Simulator::open(std::move(options), machine, Log::none());
     ASSERT_TRUE(opened.has_value()) << opened.error().what;
     simulator = std::move(*opened);
     simulator->add_routes(router);
     server = std::make_unique<http::Server>(http::ServerOptions{}, router,
                                             std::vector<http::WebSocketRoute>{}, Log::none());
     ASSERT_TRUE(server->start().has_value());
-    store = std::move(open_sqlite_store({dir.file("umbel.db")}, clock, Log::none()).value());
-    SqliteBrokerOptions broker_options;
-    broker_options.path = dir.file("broker.db");
-    broker = std::move(open_sqlite_broker(broker_options, clock, Log::none()).value());
-    const std::string url = "http://127.0.0.1:" + std::to_string(server->port());
-    RedditOptions reddit;
-    reddit.client_id = "umbel";
-    reddit.client_secret = "s3cret";
-    reddit.token_url = url + "/api/v1/access_token";
-    reddit.api_url = url;
-    reddit.simulated = true;
-    add_reddit_tasks(tasks, reddit, *store);
-    enqueuer = std::make_unique<Enqueuer>(*store, *broker, clock, Log::none(), "gen1@test");
-    WorkerOptions worker_options;
-    worker_options.name = WorkerName{"test@here"};
-    worker = std::make_unique<Worker>(worker_options, tasks, *broker, *store, clock, metrics,
-                                      Log::none());
-    const auto started = worker->start();
-    ASSERT_TRUE(started.has_value()) << started.error().what;
+  }
+  void serve_without_faults(const Clock& machine) {
+    reddit_simulator::SimulatorOptions options;
+    options.rate = 5;
+    options.history = std::chrono::seconds{60};
+    options.rate_limit = options.public_rate_limit = 1'000'000;
+    serve(options, machine);
   }
   void TearDown() override {
-    if (worker) worker->stop();
+    if (simulator) simulator->stop();
     if (server) server->stop();
   }
-
-  void discover(const std::string& subreddit) {
-    TaskRequest request;
-    request.name = "reddit.discover";
-    request.args = "[" + json_quoted(subreddit) + "]";
-    request.queue = QueueName{"reddit"};
-    const auto accepted = enqueuer->submit(std::span{&request, 1});
-    ASSERT_TRUE(accepted.has_value()) << accepted.error().what;
-    const TaskId id = accepted->at(0).id;
-    ASSERT_TRUE(testing::eventually(
-        [&] {
-          const auto result = store->results().find(id);
-          return result && is_final(result->state);
-        },
-        std::chrono::seconds{30}));
-    EXPECT_EQ(store->results().find(id)->state, TaskState::Success);
+  [[nodiscard]] RedditOptions reddit(RedditSource source = RedditSource::Api) const {
+    const std::string url = "http://127.0.0.1:" + std::to_string(server->port());
+    RedditOptions options;
+    options.source = source;
+    options.client_id = "umbel";
+    options.client_secret = "s3cret";
+    options.token_url = url + "/api/v1/access_token";
+    options.api_url = options.public_url = url;
+    options.simulated = true;
+    return options;
   }
   json::value ledger() {
     http::Request request;
@@ -85,20 +124,17 @@ class RedditEndToEnd : public ::testing::Test {
     return names;
   }
 
-  testing::TempDir dir;
   SystemClock clock;
-  metrics::Metrics metrics{"tasks_reddit_test"};
   http::Router router;
   std::unique_ptr<reddit_simulator::Simulator> simulator;
   std::unique_ptr<http::Server> server;
-  std::unique_ptr<Store> store;
-  std::unique_ptr<Broker> broker;
-  TaskRegistry tasks;
-  std::unique_ptr<Enqueuer> enqueuer;
-  std::unique_ptr<Worker> worker;
 };
 
 TEST_F(RedditEndToEnd, WhatWasListedIsWhatIsStored) {
+  serve_without_faults(clock);
+  Place place{reddit(), clock};
+  Store* const store = place.store.get();
+  const auto discover = [&](const char* subreddit) { place.discover(subreddit); };
   discover("askreddit");
   discover("cpp");
   const std::size_t before = listed().size();
@@ -127,6 +163,158 @@ TEST_F(RedditEndToEnd, WhatWasListedIsWhatIsStored) {
     EXPECT_EQ(told.at("served").at(name).to_number<int>(), 1) << name;
   }
   EXPECT_EQ(told.at("tokens_issued").to_number<int>(), 1);
+}
+
+TEST_F(RedditEndToEnd, BothSourcesStoreTheSameRows) {
+  testing::FakeClock frozen;  // Reddit's own: scores do not grow while the test looks
+  serve_without_faults(frozen);
+  Place api{reddit(RedditSource::Api), clock};
+  Place scrape{reddit(RedditSource::Scrape), clock};
+
+  for (Place* place : {&api, &scrape}) {
+    for (const char* subreddit : {"askreddit", "cpp", "linux"}) place->discover(subreddit);
+  }
+  const auto names = listed();
+  ASSERT_GT(names.size(), 50U);
+  ASSERT_TRUE(api.stores(names.size()));
+  ASSERT_TRUE(scrape.stores(names.size()));
+
+  for (const std::string& name : names) {
+    auto one = api.store->submissions().find(name);
+    auto other = scrape.store->submissions().find(name);
+    ASSERT_TRUE(one.has_value()) << name;
+    ASSERT_TRUE(other.has_value()) << name;
+    EXPECT_EQ(one->source, "api");
+    EXPECT_EQ(other->source, "scrape");
+    other->source = one->source;
+    other->fetched = one->fetched;
+    EXPECT_EQ(*one, *other) << name;
+  }
+  EXPECT_EQ(ledger().at("tokens_issued").to_number<int>(), 1) << "scraping needs none";
+}
+
+TEST_F(RedditEndToEnd, AResultTellsWhereTheTimeWent) {
+  serve_without_faults(clock);
+  Place place{reddit(), clock};
+  place.discover("cpp");
+  ASSERT_TRUE(place.stores(1));
+  const std::string name = *listed().begin();
+  const TaskId id{named_uuid("fetch|" + name)};
+  ASSERT_EQ(place.ended(id), TaskState::Success);
+
+  const auto result = json::parse(place.store->results().find(id)->result);
+
+  const auto& seconds = result.at("seconds").as_object();
+  double sum = 0;
+  for (const auto& [phase, value] : seconds) sum += value.to_number<double>();
+  EXPECT_EQ(seconds.size(), 9U);
+  EXPECT_GT(seconds.at("first_byte").to_number<double>(), 0);
+  EXPECT_GT(seconds.at("store").to_number<double>(), 0);
+  EXPECT_LE(sum, result.at("fetch_seconds").to_number<double>() * 1.1 + 0.05);
+  EXPECT_NE(
+      place.metrics.text().find(R"(reddit_request_phase_seconds_count{phase="dns",source="api"})"),
+      std::string::npos);
+}
+
+// Everything at once, for some seconds. UMBEL_REDDIT_SOAK_SECONDS makes it longer.
+TEST_F(RedditEndToEnd, UnderEveryFaultNothingIsLostAndTheWatermarkNeverSkips) {
+  const char* given = std::getenv("UMBEL_REDDIT_SOAK_SECONDS");
+  const std::chrono::seconds length{given == nullptr ? 2 : std::stoi(given)};
+  reddit_simulator::SimulatorOptions options;
+  options.seed = 7;
+  options.rate = 12;
+  options.history = std::chrono::seconds{6};
+  options.subreddits = {"cpp", "linux"};
+  options.faults = {"429=0.05",       "503=0.05",      "401=0.05",       "html=0.05",
+                    "truncated=0.05", "type=0.05",     "hang=0.05",      "oversized=0.05",
+                    "gzip=0.05",      "redirect=0.05", "elsewhere=0.05", "loop=0.01",
+                    "reset=0.01",     "drip=0.01",     "bomb=0.01",      "empty=0.01",
+                    "badgzip=0.01",   "private=0.05",  "banned=0.05",    "quarantined=0.05",
+                    "deleted=0.05"};
+  options.rate_limit = 1'000'000;
+  options.retry_after = std::chrono::seconds{0};  // a second, then
+  options.slow = std::chrono::milliseconds{1500};
+  options.oversized = 3 * 1024 * 1024;
+  serve(options, clock);
+  auto tasks = reddit();
+  tasks.timeout = std::chrono::milliseconds{500};
+  tasks.max_body = 1024 * 1024;
+  tasks.first_retry = std::chrono::milliseconds{50};
+  Place place{tasks, clock, 8};
+
+  std::vector<TaskId> discovers;
+  const auto end = Steady::now() + length;
+  while (Steady::now() < end) {
+    for (const char* subreddit : {"cpp", "linux"}) {
+      discovers.push_back(place.ask_discover(subreddit));
+      static_cast<void>(place.ended(discovers.back()));
+    }
+  }
+
+  // Each listed submission is stored, or its task has ended with a reason that has a name.
+  const auto told = ledger();
+  std::map<std::string, int> reasons;
+  std::size_t stored = 0;
+  for (const std::string& name : listed()) {
+    const TaskId id{named_uuid("fetch|" + name)};
+    const bool sighted = place.store->submissions().sighted(std::span{&name, 1}).value().at(0);
+    if (!sighted) continue;  // its listing was told, and all tries to read it to the end failed
+    const TaskState state = place.ended(id);
+    if (state == TaskState::Success) {
+      EXPECT_TRUE(place.store->submissions().find(name).has_value()) << name;
+      ++stored;
+      continue;
+    }
+    EXPECT_EQ(state, TaskState::Failure) << name;
+    const auto result = json::parse(place.store->results().find(id)->result);
+    const std::string what = json::serialize(result.at("exc_message"));
+    std::string found;
+    for (const Reason reason : kReasons) {
+      const std::string label{to_text(reason)};
+      if (what.find(label + ": ") != std::string::npos) found = label;
+    }
+    EXPECT_FALSE(found.empty()) << name << ": " << what;
+    ++reasons[found];
+    const auto* gone = told.at("gone").as_object().if_contains(name);
+    if (gone != nullptr && found != "not_found") {
+      EXPECT_EQ(gone->as_string(), found) << name << ": " << what;
+    }
+  }
+  EXPECT_GT(stored, 20U);
+  EXPECT_GT(told.at("faults").as_object().size(), 10U);
+
+  // What was created between our beginning and the watermark has been sighted, all of it.
+  options.faults.clear();
+  options.history += length + std::chrono::seconds{120};
+  options.public_rate_limit = 1'000'000;
+  router = {};
+  server->stop();
+  serve(options, clock);
+  const auto truthful = reddit(RedditSource::Scrape);
+  ScrapeSource source{truthful, place.store->shared()};
+  std::size_t checked = 0;
+  for (const char* subreddit : {"cpp", "linux"}) {
+    const auto watermark = place.store->submissions().watermark(subreddit).value();
+    const auto began =
+        place.store->shared().get(std::string{"reddit.began."} + subreddit, clock.wall()).value();
+    ASSERT_TRUE(watermark && began) << subreddit << ": not one listing was read";
+    std::string after;
+    do {
+      Phases phases;
+      const auto answer = source.listing(subreddit, after, {clock, {}, phases});
+      ASSERT_TRUE(answer.has_value()) << answer.error().what;
+      const auto page = parse_listing(answer->body).value();
+      for (const Submission& one : page.children) {
+        // Reddit tells whole seconds; those of both ends were not over when they were listed.
+        if (one.created >= *watermark || one.created <= from_micros(std::stoll(*began))) continue;
+        ++checked;
+        EXPECT_TRUE(place.store->submissions().sighted(std::span{&one.fullname, 1}).value().at(0))
+            << one.fullname << " lies below the watermark and was never sighted";
+      }
+      after = page.after.value_or("");
+    } while (!after.empty());
+  }
+  EXPECT_GT(checked, 20U);
 }
 
 }  // namespace

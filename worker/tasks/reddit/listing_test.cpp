@@ -57,6 +57,18 @@ TEST(Listing, TakesNumbersAsTheyCome) {
   EXPECT_EQ(parsed_with("created_utc", 1'000'000'000).created, from_micros(1'000'000'000'000'000));
 }
 
+TEST(Listing, RefusesANumberThatIsTooLargeToBeOne) {
+  std::string text = listing_text({submission_data("abc", 1e9)});
+  const std::string field = "\"score\":3,";
+  const auto at = text.find(field);
+  ASSERT_NE(at, std::string::npos) << text;
+  text.replace(at, field.size(), "\"score\":3,\"upvote_ratio\":0.8e400,");
+
+  EXPECT_EQ(complaint(text),
+            "data.children[0].data.upvote_ratio: expected a number of reasonable size, got a "
+            "number");
+}
+
 TEST(Listing, TakesEditedAsFalseTrueOrATime) {
   EXPECT_EQ(parsed_with("edited", false).edited, std::nullopt);
   EXPECT_EQ(parsed_with("edited", true).edited, std::nullopt);

@@ -18,10 +18,19 @@ TEST(Permalink, EveryFormOfAnAddressGivesItsId) {
         "https://oauth.reddit.com:443/comments/48fbm9/", "http://127.0.0.1:8090/comments/48fbm9/",
         "https://www.reddit.com/r/de/comments/48fbm9/stra\xC3\x9F"
         "e/"}) {
-    const auto id = submission_id(url, kApi);
+    const auto id = permalink_of(url, kApi);
     ASSERT_TRUE(id.has_value()) << url << ": " << id.error().what;
-    EXPECT_EQ(*id, "48fbm9") << url;
+    EXPECT_EQ(id->id, "48fbm9") << url;
   }
+}
+
+TEST(Permalink, NamesTheSubredditWhereItCan) {
+  const auto subreddit = [](const char* url) { return permalink_of(url, kApi).value().subreddit; };
+
+  EXPECT_EQ(subreddit("https://www.reddit.com/r/Cpp/comments/48fbm9/x/"), "Cpp");
+  EXPECT_EQ(subreddit("/comments/48fbm9"), "");
+  EXPECT_EQ(subreddit("https://www.reddit.com/user/someone/comments/48fbm9/x/"), "");
+  EXPECT_EQ(subreddit("/r/no%2Fname/comments/48fbm9/x/"), "") << "it is never asked for";
 }
 
 TEST(Permalink, AnythingElseIsRefusedWithWhatIsAllowed) {
@@ -32,8 +41,9 @@ TEST(Permalink, AnythingElseIsRefusedWithWhatIsAllowed) {
         "ftp://www.reddit.com/comments/48fbm9", "https://www.reddit.com",
         "https://www.reddit.com/r/cpp/", "https://www.reddit.com/r/cpp/comments/",
         "https://www.reddit.com/comments/48FBM9", "/comments/../secrets", "/comments/48fbm9%2e",
-        "https:///comments/48fbm9", "/comments/00000000000000000000"}) {
-    const auto id = submission_id(url, kApi);
+        "https:///comments/48fbm9", "http://:80/comments/48fbm9",
+        "/comments/00000000000000000000"}) {
+    const auto id = permalink_of(url, kApi);
     ASSERT_TRUE(id.has_error()) << url;
     EXPECT_EQ(id.error().code, Errc::Invalid);
     EXPECT_NE(id.error().what.find("/comments/<id>"), std::string::npos) << id.error().what;
@@ -41,7 +51,7 @@ TEST(Permalink, AnythingElseIsRefusedWithWhatIsAllowed) {
 }
 
 TEST(Permalink, ARefusalIsShortWhateverWasAsked) {
-  const auto id = submission_id("https://" + std::string(5000, 'x') + "/comments/48fbm9", kApi);
+  const auto id = permalink_of("https://" + std::string(5000, 'x') + "/comments/48fbm9", kApi);
   ASSERT_TRUE(id.has_error());
   EXPECT_LT(id.error().what.size(), 600U);
 }

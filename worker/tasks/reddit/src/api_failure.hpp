@@ -5,34 +5,51 @@
 #include <array>
 #include <boost/system/result.hpp>
 #include <chrono>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "umbel/base/clock.hpp"
 #include "umbel/base/result.hpp"
+#include "umbel/http/client.hpp"
 
 namespace umbel::reddit {
 
-enum class Reason { Timeout, Network, Http4xx, Http5xx, RateLimited, Parse, Store };
-inline constexpr std::array kReasons{Reason::Timeout, Reason::Network,     Reason::Http4xx,
-                                     Reason::Http5xx, Reason::RateLimited, Reason::Parse,
-                                     Reason::Store};
+enum class Reason {
+  Timeout,
+  Network,
+  Http4xx,
+  Http5xx,
+  RateLimited,
+  Parse,
+  Store,
+  Redirect,  // to where we do not follow, or too often
+  // What Reddit refuses for good.
+  Forbidden,
+  NotFound,  // deleted, or never there
+  Private,
+  Banned,
+  Quarantined,
+};
+inline constexpr std::array kReasons{
+    Reason::Timeout, Reason::Network, Reason::Http4xx,    Reason::Http5xx,   Reason::RateLimited,
+    Reason::Parse,   Reason::Store,   Reason::Redirect,   Reason::Forbidden, Reason::NotFound,
+    Reason::Private, Reason::Banned,  Reason::Quarantined};
 
 [[nodiscard]] std::string_view to_text(Reason reason);  // the label: `timeout`, `http_4xx` …
 
 struct ApiFailure {
   enum class Next {
     Retry,
-    RetryAfter,
+    Later,  // after `after`, and it is no attempt: nobody failed
     GiveUp,
-    Stopped
-  };  // Stopped: the worker asked us to; nobody's failure
+    Stopped,  // the worker asked us to; nobody's failure
+  };
   Reason reason = Reason::Network;
   Next next = Next::Retry;
   std::string type;  // of the exception that a caller sees
   std::string what;
-  std::chrono::seconds after{0};  // for RetryAfter
+  std::chrono::milliseconds after{0};  // for Later
 };
 
 template <class T>
@@ -43,11 +60,20 @@ using ApiResult = boost::system::result<T, ApiFailure>;
   throw std::runtime_error{failure.what};  // reached only by value() on an error, that is, by a bug
 }
 
-// What a status other than 200 means. `retry_after` is the header of that name, `reset` is
-// X-Ratelimit-Reset; either may be empty.
-[[nodiscard]] ApiFailure failure_of_status(int status, const std::string& asked,
-                                           const std::string& retry_after,
-                                           const std::string& reset);
+// Empty: not sent.
+[[nodiscard]] std::string header_of(const http::ClientResponse& answer, const char* name);
+
+// What a 429 asks us to wait: Retry-After in seconds or as a date (measured from the answer's own
+// Date, if it has one), else X-Ratelimit-Reset, else a minute; from 1 s to 15 min.
+[[nodiscard]] std::chrono::seconds wait_asked_for(const http::ClientResponse& answer, WallTime now);
+
+// What an answer with a status other than 200 means. Its body may say why: {"reason": "private"}.
+[[nodiscard]] ApiFailure failure_of_status(const http::ClientResponse& answer,
+                                           const std::string& asked, WallTime now);
 [[nodiscard]] ApiFailure failure_of_transport(const Error& error, const std::string& asked);
+[[nodiscard]] ApiFailure failure_of_parsing(const Error& error, const std::string& asked);
+[[nodiscard]] ApiFailure failure_of_store(const Error& error, const char* call);
+// No request may be made before `until`.
+[[nodiscard]] ApiFailure out_of_budget(const std::string& asked, std::chrono::milliseconds wait);
 
 }  // namespace umbel::reddit

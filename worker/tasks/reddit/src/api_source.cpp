@@ -2,70 +2,54 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <utility>
 
-#include "umbel/runtime/settings.hpp"
+#include "umbel/base/ids.hpp"
 
 namespace umbel::reddit {
-namespace {
-
-std::string user_agent_of(const RedditOptions& options) {
-  if (!options.user_agent.empty()) return options.user_agent;
-  return fmt::format("linux:umbel:{} (background tasks that measure new submissions)", version());
-}
-
-std::string header(const http::ClientResponse& answer, const char* name) {
-  const auto found = answer.headers.find(name);
-  return found == answer.headers.end() ? std::string{} : found->second;
-}
-
-std::optional<double> number(const std::string& text) {
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || end != text.c_str() + text.size()) return std::nullopt;
-  return value;
-}
-
-}  // namespace
 
 ApiSource::ApiSource(const RedditOptions& options, SharedValues& shared)
     : options_{options},
-      user_agent_{user_agent_of(options)},
-      tokens_{options, user_agent_, shared, clients_} {}
+      requester_{options, shared,
+                 "reddit.budget." + named_uuid("api|" + options.api_url + "|" + options.client_id),
+                 clients_},
+      tokens_{options, user_agent_of(options), shared, clients_} {}
 
-Result<http::ClientResponse> ApiSource::send(const std::string& target, const std::string& token,
-                                             const std::stop_token& stop) {
-  http::ClientRequest request;
-  request.url = options_.api_url + target;
-  request.headers = {{"User-Agent", user_agent_},
-                     {"Authorization", "Bearer " + token},
-                     {"Accept", "application/json"}};
-  request.timeout = options_.timeout;
-  request.stop = stop;
-  return clients_.take()->send(request);
+ApiResult<std::string> ApiSource::token(const Asking& asking, const std::string& rejected) {
+  const auto began = asking.clock.steady();
+  auto token = tokens_.token(asking.clock, asking.stop, rejected);
+  asking.phases.add(Phase::Token,
+                    std::chrono::duration<double>(asking.clock.steady() - began).count());
+  return token;
 }
 
-ApiResult<ApiAnswer> ApiSource::get(const std::string& target, const Clock& clock,
-                                    const std::stop_token& stop) {
+ApiResult<Answer> ApiSource::get(const std::string& target, const Asking& asking) {
   const std::string asked = target.substr(0, target.find('?'));
-  auto token = tokens_.token(clock, stop);
-  if (!token) return token.error();
-  auto answer = send(target, *token, stop);
-  if (answer && answer->status == 401) {
-    token = tokens_.token(clock, stop, *token);
-    if (!token) return token.error();
-    answer = send(target, *token, stop);
+  auto bearer = token(asking, "");
+  if (!bearer) return bearer.error();
+  auto got = requester_.get({options_.api_url, target, *bearer}, asking);
+  if (got && got->response.status == 401) {
+    bearer = token(asking, *bearer);
+    if (!bearer) return bearer.error();
+    got = requester_.get({options_.api_url, target, *bearer}, asking);
   }
-  if (!answer) return failure_of_transport(answer.error(), asked);
-  if (answer->status != 200) {
-    return failure_of_status(answer->status, asked, header(*answer, "retry-after"),
-                             header(*answer, "x-ratelimit-reset"));
+  if (!got) return got.error();
+  if (got->response.status != 200) {
+    return failure_of_status(got->response, asked, asking.clock.wall());
   }
-  return ApiAnswer{std::move(answer->body),
-                   {number(header(*answer, "x-ratelimit-used")),
-                    number(header(*answer, "x-ratelimit-remaining")),
-                    number(header(*answer, "x-ratelimit-reset"))}};
+  return Answer{std::move(got->response.body), got->budget_left};
+}
+
+ApiResult<Answer> ApiSource::listing(const std::string& subreddit, const std::string& after,
+                                     const Asking& asking) {
+  return get(fmt::format("/r/{}/new?limit=100&raw_json=1{}{}", subreddit,
+                         after.empty() ? "" : "&after=", after),
+             asking);
+}
+
+ApiResult<Answer> ApiSource::submission(const Permalink& link, const Asking& asking) {
+  // limit and depth: one comment comes along at most, as none is stored.
+  return get(fmt::format("/comments/{}/?raw_json=1&limit=1&depth=1", link.id), asking);
 }
 
 }  // namespace umbel::reddit

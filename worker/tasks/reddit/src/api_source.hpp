@@ -1,49 +1,36 @@
-// Reddit's OAuth API as a source of answers: requests with token and User-Agent, failures in our
-// terms.
+// Reddit's OAuth API as a source of answers: https://oauth.reddit.com, with a token.
 #pragma once
 
-#include <optional>
-#include <stop_token>
 #include <string>
 
-#include "api_failure.hpp"
 #include "client_pool.hpp"
+#include "requester.hpp"
+#include "source.hpp"
 #include "token_cache.hpp"
-#include "umbel/base/clock.hpp"
 #include "umbel/store/leases.hpp"
 #include "umbel/tasks_reddit/reddit_tasks.hpp"
 
 namespace umbel::reddit {
 
-// What Reddit says about our budget with each answer. Here a shared budget would begin: today only
-// a 429 is acted upon.
-struct RateBudget {
-  std::optional<double> used, remaining, reset_seconds;
-};
-
-struct ApiAnswer {
-  std::string body;
-  RateBudget rate;
-};
-
-// Thread-safe.
-class ApiSource {
+class ApiSource final : public Source {
  public:
   // References outlive the source.
   ApiSource(const RedditOptions& options, SharedValues& shared);
 
+  [[nodiscard]] std::string_view name() const override { return "api"; }
+  [[nodiscard]] ApiResult<Answer> listing(const std::string& subreddit, const std::string& after,
+                                          const Asking& asking) override;
+  [[nodiscard]] ApiResult<Answer> submission(const Permalink& link, const Asking& asking) override;
+
   // GET api_url + `target` (path and query). An expired or revoked token is renewed once.
-  [[nodiscard]] ApiResult<ApiAnswer> get(const std::string& target, const Clock& clock,
-                                         const std::stop_token& stop);
+  [[nodiscard]] ApiResult<Answer> get(const std::string& target, const Asking& asking);
 
  private:
-  [[nodiscard]] Result<http::ClientResponse> send(const std::string& target,
-                                                  const std::string& token,
-                                                  const std::stop_token& stop);
+  [[nodiscard]] ApiResult<std::string> token(const Asking& asking, const std::string& rejected);
 
   const RedditOptions& options_;
-  std::string user_agent_;
   ClientPool clients_;
+  Requester requester_;
   TokenCache tokens_;
 };
 

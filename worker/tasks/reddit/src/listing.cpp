@@ -69,7 +69,10 @@ class Members {
       complain(key, "a number", value);
       return 0;
     }
-    return value->to_number<double>();
+    const auto read = value->to_number<double>();
+    if (std::isfinite(read)) return read;
+    complain(key, "a number of reasonable size", value);
+    return 0;
   }
 
   std::int64_t count(std::string_view key) {
@@ -200,6 +203,9 @@ Result<ListingPage> read_listing(const json::value& value, const std::string& at
 }
 
 Result<json::value> parsed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return invalid("the answer is not JSON: it is empty");
+  if (text[first] == '<') return invalid("the answer is not JSON: it is HTML");
   json::parse_options options;
   options.max_depth = kMaxDepth;
   json::stream_parser parser{{}, options};

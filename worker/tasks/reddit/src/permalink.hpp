@@ -9,10 +9,21 @@
 
 namespace umbel::reddit {
 
-// The id in `https://www.reddit.com/r/cpp/comments/<id>/some_title/`, in the same on any host of
-// reddit.com or on the host of `api_url`, or in the path alone, with or without /r/<subreddit> or
+struct Permalink {
+  std::string id;
+  std::string subreddit;  // as written; empty: not given, or a user's own page
+};
+
+// What `https://www.reddit.com/r/cpp/comments/<id>/some_title/` names, in the same on any host of
+// reddit.com or on the host of `base_url`, or in the path alone, with or without /r/<subreddit> or
 // /user/<name>. Anything else: Invalid, naming what is allowed. The address is never fetched: only
-// its id is used.
-[[nodiscard]] Result<std::string> submission_id(std::string_view url, std::string_view api_url);
+// what it names is used.
+[[nodiscard]] Result<Permalink> permalink_of(std::string_view url, std::string_view base_url);
+
+// Its id alone.
+[[nodiscard]] Result<std::string> submission_id(std::string_view url, std::string_view base_url);
+
+// 2 to 21 letters, digits and `_`.
+[[nodiscard]] bool is_subreddit(std::string_view name);
 
 }  // namespace umbel::reddit

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <map>
 #include <memory>
@@ -12,9 +10,10 @@
 
 #include "api_source.hpp"
 #include "listing.hpp"
+#include "observations.hpp"
 #include "permalink.hpp"
+#include "scrape_source.hpp"
 #include "umbel/base/ids.hpp"
-#include "umbel/metrics/catalogue.hpp"
 #include "walk.hpp"
 
 namespace umbel {
@@ -22,94 +21,124 @@ namespace {
 
 namespace json = boost::json;
 using reddit::ApiFailure;
-using reddit::Reason;
 
 constexpr const char* kDiscover = "reddit.discover";
 constexpr const char* kFetch = "reddit.fetch_submission";
-constexpr const char* kSource = "api";
 constexpr std::chrono::hours kForGood{24 * 3650};
 
-std::string lower(std::string_view text) {
-  std::string out{text};
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
-std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  }));
-}
-
-// Ends the task as the failure asks for.
-[[noreturn]] void end_with(TaskContext& context, const ApiFailure& failure) {
-  switch (failure.next) {
-    case ApiFailure::Next::RetryAfter:
-      context.retry(failure.what, failure.after);
-    case ApiFailure::Next::Stopped:
-      context.retry("stopped: " + failure.what);
-    case ApiFailure::Next::GiveUp:
-      throw FinalTaskError{failure.type, failure.what};
-    case ApiFailure::Next::Retry:
-      break;
+std::unique_ptr<reddit::Source> make_source(const RedditOptions& options, SharedValues& shared) {
+  if (options.source == RedditSource::Scrape) {
+    return std::make_unique<reddit::ScrapeSource>(options, shared);
   }
-  throw TaskError{failure.type, failure.what};
+  return std::make_unique<reddit::ApiSource>(options, shared);
 }
 
-ApiFailure parse_failure(const std::string& asked, const Error& error) {
-  if (error.code == Errc::NotFound) {
-    return {Reason::Parse, ApiFailure::Next::GiveUp, "LookupError", asked + ": " + error.what, {}};
+std::string_view name_of(RedditSource source) {
+  return source == RedditSource::Scrape ? "scrape" : "api";
+}
+
+double seconds_since(const Clock& clock, Steady::time_point began) {
+  return std::chrono::duration<double>(clock.steady() - began).count();
+}
+
+// Reddit says so of a submission whose author took it, or the account, away.
+bool is_deleted(const Submission& submission) {
+  return submission.author == "[deleted]" &&
+         (!submission.is_self || submission.selftext == "[deleted]" ||
+          submission.selftext == "[removed]");
+}
+
+// One run of a task: what it needs of its context, and where its time goes.
+class Run {
+ public:
+  Run(TaskContext& context, reddit::Observations& observations)
+      : context_{context}, observations_{observations} {}
+
+  TaskContext& context() { return context_; }
+  reddit::Phases& phases() { return phases_; }
+  metrics::Metrics& metrics() { return context_.metrics(); }
+  WallTime now() { return context_.clock().wall(); }
+  reddit::Asking asking() { return {context_.clock(), context_.stop(), phases_}; }
+
+  // Ends the task as the failure asks for.
+  [[noreturn]] void end_with(const ApiFailure& failure) {
+    observations_.phases(metrics(), phases_);
+    const std::string what = fmt::format("{}: {}", to_text(failure.reason), failure.what);
+    switch (failure.next) {
+      case ApiFailure::Next::Later:
+        observations_.postponed(metrics(), failure);
+        context_.retry_later(failure.after, what);
+      case ApiFailure::Next::Stopped:
+        context_.retry("stopped: " + failure.what);
+      case ApiFailure::Next::GiveUp:
+        throw FinalTaskError{failure.type, what};
+      case ApiFailure::Next::Retry:
+        break;
+    }
+    throw TaskError{failure.type, what};
   }
-  return {Reason::Parse,
-          ApiFailure::Next::Retry,
-          "ValueError",
-          fmt::format("Reddit's answer to {}: {}", asked, error.what),
-          {}};
-}
+  // What a store's call answers; its time is the phase `store`.
+  template <class Call>
+  auto need(const char* name, const Call& call) {
+    const auto began = context_.clock().steady();
+    auto result = call();
+    phases_.add(reddit::Phase::Store, seconds_since(context_.clock(), began));
+    if (!result) end_with(reddit::failure_of_store(result.error(), name));
+    return std::move(*result);
+  }
+  template <class Call>
+  auto parsed(const Call& call) {
+    const auto began = context_.clock().steady();
+    auto result = call();
+    phases_.add(reddit::Phase::Parse, seconds_since(context_.clock(), began));
+    return result;
+  }
+  void finish() { observations_.phases(metrics(), phases_); }
 
-ApiFailure store_failure(const char* call, const Error& error) {
-  return {Reason::Store,
-          ApiFailure::Next::Retry,
-          "ConnectionError",
-          fmt::format("store, {}: {}", call, error.what),
-          {}};
-}
+ private:
+  TaskContext& context_;
+  reddit::Observations& observations_;
+  reddit::Phases phases_;
+};
 
-template <class T>
-T need(TaskContext& context, const char* call, Result<T> result) {
-  if (!result) end_with(context, store_failure(call, result.error()));
-  return std::move(*result);
-}
+// What is kept of a listed submission until its task is accepted.
+struct Listed {
+  std::string permalink, subreddit;
+  WallTime created{};
+};
 
 class RedditTasks {
  public:
   RedditTasks(RedditOptions options, Store& store)
-      : options_{std::move(options)}, store_{store}, source_{options_, store.shared()} {}
+      : options_{std::move(options)},
+        store_{store},
+        source_{make_source(options_, store.shared())},
+        observations_{source_->name()} {}
 
   json::value discover(TaskContext& context, const std::string& subreddit);
   json::value fetch(TaskContext& context, const std::string& url);
 
  private:
-  using Listed = std::map<std::string, Submission>;  // by fullname
+  using AllListed = std::map<std::string, Listed>;  // by fullname
 
-  reddit::Walk walk(TaskContext& context, const std::string& subreddit, Listed& listed);
-  [[nodiscard]] std::optional<WallTime> began(TaskContext& context, const std::string& key);
-  std::uint64_t accept(TaskContext& context, const std::string& subreddit, const reddit::Walk& walk,
-                       const Listed& listed);
-  Submission fetched(TaskContext& context, const std::string& id);
-  void observe(TaskContext& context, const Submission& submission, double seconds);
-  [[noreturn]] void fail_fetch(TaskContext& context, const ApiFailure& failure);
+  reddit::Walk walk(Run& run, const std::string& subreddit, AllListed& listed);
+  reddit::ListingPage page(Run& run, const std::string& subreddit, const std::string& after);
+  [[nodiscard]] std::optional<WallTime> began(Run& run, const std::string& key);
+  std::uint64_t accept(Run& run, const std::string& subreddit, const reddit::Walk& walk,
+                       const AllListed& listed);
+  Submission fetched(Run& run, const reddit::Permalink& link);
+  [[noreturn]] void fail_fetch(Run& run, const ApiFailure& failure);
 
-  RedditOptions options_;
+  const RedditOptions options_;
   Store& store_;
-  reddit::ApiSource source_;
-  metrics::BoundedLabel subreddit_label_;
+  std::unique_ptr<reddit::Source> source_;
+  reddit::Observations observations_;
 };
 
 std::string began_key(const std::string& subreddit) { return "reddit.began." + subreddit; }
 
-std::optional<WallTime> RedditTasks::began(TaskContext& context, const std::string& key) {
-  const auto text = need(context, "shared value", store_.shared().get(key, context.clock().wall()));
+std::optional<WallTime> RedditTasks::began(Run& run, const std::string& key) {
+  const auto text = run.need("shared value", [&] { return store_.shared().get(key, run.now()); });
   if (!text) return std::nullopt;
   std::int64_t micros = 0;
   const auto [end, bad] = std::from_chars(text->data(), text->data() + text->size(), micros);
@@ -117,167 +146,156 @@ std::optional<WallTime> RedditTasks::began(TaskContext& context, const std::stri
   return from_micros(micros);
 }
 
-reddit::Walk RedditTasks::walk(TaskContext& context, const std::string& subreddit, Listed& listed) {
+reddit::ListingPage RedditTasks::page(Run& run, const std::string& subreddit,
+                                      const std::string& after) {
+  const std::string path = fmt::format("/r/{}/new", subreddit);
+  const auto answer = source_->listing(subreddit, after, run.asking());
+  if (!answer) run.end_with(answer.error());
+  if (answer->budget_left) observations_.budget(run.metrics(), *answer->budget_left);
+  auto page = run.parsed([&] { return reddit::parse_listing(answer->body); });
+  if (!page) run.end_with(reddit::failure_of_parsing(page.error(), path));
+  if (page->after && !reddit::is_fullname(*page->after)) {
+    run.end_with(reddit::failure_of_parsing(invalid("data.after: expected a fullname"), path));
+  }
+  return std::move(*page);
+}
+
+reddit::Walk RedditTasks::walk(Run& run, const std::string& subreddit, AllListed& listed) {
   reddit::WalkOptions options;
-  options.watermark = need(context, "watermark", store_.submissions().watermark(subreddit));
-  options.began = began(context, began_key(subreddit));
+  options.watermark =
+      run.need("watermark", [&] { return store_.submissions().watermark(subreddit); });
+  options.began = began(run, began_key(subreddit));
   reddit::Walk walk{options};
   reddit::Walk::Step step{true, ""};
   while (step.fetch) {
-    const std::string path = fmt::format("/r/{}/new", subreddit);
-    const std::string target = fmt::format("{}?limit=100&raw_json=1{}{}", path,
-                                           step.after.empty() ? "" : "&after=", step.after);
-    auto answer = source_.get(target, context.clock(), context.stop());
-    if (!answer) end_with(context, answer.error());
-    auto page = reddit::parse_listing(answer->body);
-    if (!page) end_with(context, parse_failure(path, page.error()));
-    if (page->after && !reddit::is_fullname(*page->after)) {
-      end_with(context, parse_failure(path, invalid("data.after: expected a fullname")));
-    }
-
+    const reddit::ListingPage one = page(run, subreddit, step.after);
     std::vector<std::string> names;
-    for (const Submission& child : page->children) names.push_back(child.fullname);
-    const auto known = need(context, "sighted", store_.submissions().sighted(names));
+    for (const Submission& child : one.children) names.push_back(child.fullname);
+    const auto known = run.need("sighted", [&] { return store_.submissions().sighted(names); });
     std::vector<reddit::ListedItem> items;
     for (std::size_t i = 0; i < names.size(); ++i) {
-      items.push_back({names[i], page->children[i].created, known.at(i)});
+      items.push_back({names[i], one.children[i].created, known.at(i)});
     }
     const bool had_begun = walk.began().has_value();
-    step = walk.feed(items, page->after);
+    step = walk.feed(items, one.after);
     if (walk.began() && !had_begun) {
       // Whoever is first to list decides: adding nothing to what is there leaves it as it is.
-      need(context, "shared value",
-           store_.shared().add(began_key(subreddit), 0, to_micros(*walk.began()),
-                               context.clock().wall() + kForGood, context.clock().wall()));
+      run.need("shared value", [&] {
+        return store_.shared().add(began_key(subreddit), 0, to_micros(*walk.began()),
+                                   run.now() + kForGood, run.now());
+      });
     }
-    for (Submission& child : page->children) listed.try_emplace(child.fullname, std::move(child));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const Submission& child = one.children[i];
+      if (!known.at(i)) {
+        listed.try_emplace(child.fullname, Listed{child.permalink, child.subreddit, child.created});
+      }
+    }
   }
   return walk;
 }
 
-std::uint64_t RedditTasks::accept(TaskContext& context, const std::string& subreddit,
-                                  const reddit::Walk& walk, const Listed& listed) {
+std::uint64_t RedditTasks::accept(Run& run, const std::string& subreddit, const reddit::Walk& walk,
+                                  const AllListed& listed) {
   std::vector<TaskRequest> requests;
   Together together;
   // Oldest first, so that they are fetched in the order in which they were written.
   for (auto name = walk.fresh().rbegin(); name != walk.fresh().rend(); ++name) {
-    const Submission& submission = listed.at(*name);
+    const Listed& submission = listed.at(*name);
     TaskRequest request;
     request.name = kFetch;
     request.args = json::serialize(json::array{"https://www.reddit.com" + submission.permalink});
-    request.id = TaskId{named_uuid("fetch|" + submission.fullname)};
+    request.id = TaskId{named_uuid("fetch|" + *name)};
     requests.push_back(std::move(request));
     together.sightings.push_back(
-        {submission.fullname, lower(submission.subreddit), submission.created});
+        {*name, reddit::lower_case(submission.subreddit), submission.created});
   }
   if (walk.newest()) together.watermark = Watermark{subreddit, *walk.newest()};
-  const auto handles = context.spawn(requests, together);
-  if (!handles) end_with(context, store_failure("accept", handles.error()));
+  const auto handles = run.need("accept", [&] { return run.context().spawn(requests, together); });
 
   std::uint64_t fresh = 0;
-  for (std::size_t i = 0; i < handles->size() && i < together.sightings.size(); ++i) {
-    if (!(*handles)[i].fresh) continue;
+  for (std::size_t i = 0; i < handles.size() && i < together.sightings.size(); ++i) {
+    if (!handles[i].fresh) continue;
     ++fresh;
-    context.metrics()
-        .counter(metrics::kSubmissionsDiscovered,
-                 {subreddit_label_(together.sightings[i].subreddit)})
-        .Increment();
+    observations_.discovered(run.metrics(), together.sightings[i].subreddit);
   }
   return fresh;
 }
 
 json::value RedditTasks::discover(TaskContext& context, const std::string& subreddit) {
-  const bool is_name = subreddit.size() >= 2 && subreddit.size() <= 21 &&
-                       std::all_of(subreddit.begin(), subreddit.end(), [](unsigned char c) {
-                         return std::isalnum(c) != 0 || c == '_';
-                       });
-  if (!is_name) {
+  if (!reddit::is_subreddit(subreddit)) {
     throw FinalTaskError{"ValueError",
                          fmt::format("subreddit: '{}' is no name; allowed are 2 to 21 letters, "
                                      "digits and '_', without /r/",
                                      subreddit.substr(0, 50))};
   }
-  const std::string name = lower(subreddit);
-  auto& gaps = context.metrics().counter(metrics::kSubmissionsGap, {subreddit_label_(name)});
-
-  Listed listed;
-  const reddit::Walk walked = walk(context, name, listed);
+  Run run{context, observations_};
+  const std::string name = reddit::lower_case(subreddit);
+  AllListed listed;
+  const reddit::Walk walked = walk(run, name, listed);
   // An empty subreddit has nothing to accept, and no watermark.
-  const std::uint64_t fresh = walked.newest() ? accept(context, name, walked, listed) : 0;
+  const std::uint64_t fresh = walked.newest() ? accept(run, name, walked, listed) : 0;
+  observations_.gap(context.metrics(), name, walked.gap());
   if (walked.gap()) {
-    gaps.Increment();
     context.log().warn("submissions missed: the listing ended before what was known",
                        {{"subreddit", name}, {"pages", walked.pages()}});
   }
-  return json::object{
-      {"subreddit", name}, {"new", fresh}, {"pages", walked.pages()}, {"gap", walked.gap()}};
+  run.finish();
+  return json::object{{"subreddit", name},
+                      {"new", fresh},
+                      {"pages", walked.pages()},
+                      {"gap", walked.gap()},
+                      {"seconds", run.phases().json()}};
 }
 
-void RedditTasks::fail_fetch(TaskContext& context, const ApiFailure& failure) {
+void RedditTasks::fail_fetch(Run& run, const ApiFailure& failure) {
   if (failure.next != ApiFailure::Next::Stopped) {
-    context.metrics()
-        .counter(metrics::kSubmissionFetchFailures, {std::string{to_text(failure.reason)}})
-        .Increment();
+    observations_.fetch_failed(run.metrics(), failure);
   }
-  end_with(context, failure);
+  run.end_with(failure);
 }
 
-Submission RedditTasks::fetched(TaskContext& context, const std::string& id) {
-  const std::string path = fmt::format("/comments/{}/", id);
-  // limit and depth: one comment comes along at most, as none is stored.
-  const auto answer =
-      source_.get(path + "?raw_json=1&limit=1&depth=1", context.clock(), context.stop());
-  if (!answer) fail_fetch(context, answer.error());
-  auto submission = reddit::parse_comments(answer->body);
-  if (!submission) fail_fetch(context, parse_failure(path, submission.error()));
-  if (submission->fullname != "t3_" + id) {
-    fail_fetch(context,
-               parse_failure(path, invalid(fmt::format("[0].data.children[0].data.name: expected "
-                                                       "t3_{}, got {}",
-                                                       id, submission->fullname))));
+Submission RedditTasks::fetched(Run& run, const reddit::Permalink& link) {
+  const std::string path = fmt::format("/comments/{}/", link.id);
+  const auto answer = source_->submission(link, run.asking());
+  if (!answer) fail_fetch(run, answer.error());
+  if (answer->budget_left) observations_.budget(run.metrics(), *answer->budget_left);
+  auto submission = run.parsed([&] { return reddit::parse_comments(answer->body); });
+  if (!submission) fail_fetch(run, reddit::failure_of_parsing(submission.error(), path));
+  if (submission->fullname != "t3_" + link.id) {
+    const auto other = invalid(fmt::format("[0].data.children[0].data.name: expected t3_{}, got {}",
+                                           link.id, submission->fullname));
+    fail_fetch(run, reddit::failure_of_parsing(other, path));
   }
-  submission->source = kSource;
+  submission->source = source_->name();
   submission->simulated = options_.simulated;
-  submission->fetched = context.clock().wall();
+  submission->fetched = run.now();
   return std::move(*submission);
 }
 
-void RedditTasks::observe(TaskContext& context, const Submission& submission, double seconds) {
-  auto& all = context.metrics();
-  const std::vector<std::string> source{kSource};
-  const auto age = std::chrono::duration<double>(submission.fetched - submission.created).count();
-  all.histogram(metrics::kSubmissionFetchTime, source).Observe(seconds);
-  all.counter(metrics::kSubmissionsFetched,
-              {subreddit_label_(lower(submission.subreddit)), kSource})
-      .Increment();
-  all.histogram(metrics::kSubmissionTitleLength, source)
-      .Observe(static_cast<double>(characters(submission.title)));
-  if (submission.is_self) {
-    all.histogram(metrics::kSubmissionTextLength, source)
-        .Observe(static_cast<double>(characters(submission.selftext)));
-  }
-  all.histogram(metrics::kSubmissionScore, source).Observe(static_cast<double>(submission.score));
-  all.histogram(metrics::kSubmissionComments, source)
-      .Observe(static_cast<double>(submission.num_comments));
-  all.histogram(metrics::kSubmissionAge, source).Observe(std::max(age, 0.0));
-}
-
 json::value RedditTasks::fetch(TaskContext& context, const std::string& url) {
-  const auto id = reddit::submission_id(url, options_.api_url);
-  if (!id) throw FinalTaskError{"ValueError", id.error().what};
+  const auto link = reddit::permalink_of(
+      url, options_.source == RedditSource::Scrape ? options_.public_url : options_.api_url);
+  if (!link) throw FinalTaskError{"ValueError", link.error().what};
 
+  Run run{context, observations_};
   const auto began = context.clock().steady();
-  const Submission submission = fetched(context, *id);
+  const Submission submission = fetched(run, *link);
+  const auto storing = context.clock().steady();
   const auto stored = store_.submissions().upsert(std::span{&submission, 1});
-  if (!stored) fail_fetch(context, store_failure("upsert", stored.error()));
-  const double seconds = std::chrono::duration<double>(context.clock().steady() - began).count();
-  observe(context, submission, seconds);
+  run.phases().add(reddit::Phase::Store, seconds_since(context.clock(), storing));
+  if (!stored) fail_fetch(run, reddit::failure_of_store(stored.error(), "upsert"));
+  const double seconds = seconds_since(context.clock(), began);
+  observations_.stored(context.metrics(), submission, seconds);
+  run.finish();
   return json::object{{"fullname", submission.fullname},
                       {"subreddit", submission.subreddit},
                       {"title", submission.title},
                       {"score", submission.score},
                       {"num_comments", submission.num_comments},
-                      {"fetch_seconds", seconds}};
+                      {"deleted", is_deleted(submission)},
+                      {"fetch_seconds", seconds},
+                      {"seconds", run.phases().json()}};
 }
 
 }  // namespace
@@ -287,7 +305,7 @@ void add_reddit_tasks(TaskRegistry& tasks, const RedditOptions& options, Store& 
 
   TaskOptions discover;
   discover.queue = QueueName{"reddit"};
-  discover.retry = RetryPolicy{.max_retries = 3, .first_delay = std::chrono::seconds{2}};
+  discover.retry = RetryPolicy{.max_retries = 3, .first_delay = options.first_retry};
   discover.description =
       "Lists what is new in a subreddit and asks for each submission to be fetched.";
   tasks.add(kDiscover,
@@ -299,7 +317,7 @@ void add_reddit_tasks(TaskRegistry& tasks, const RedditOptions& options, Store& 
 
   TaskOptions fetch;
   fetch.queue = QueueName{"reddit"};
-  fetch.retry = RetryPolicy{.max_retries = 5, .first_delay = std::chrono::seconds{2}};
+  fetch.retry = RetryPolicy{.max_retries = 5, .first_delay = options.first_retry};
   fetch.description = "Fetches one submission by its permalink and stores it.";
   tasks.add(
       kFetch,
@@ -308,17 +326,8 @@ void add_reddit_tasks(TaskRegistry& tasks, const RedditOptions& options, Store& 
       {"url"}, std::move(fetch));
 }
 
-void init_reddit_metrics(metrics::Metrics& metrics) {
-  for (const Reason reason : reddit::kReasons) {
-    static_cast<void>(
-        metrics.counter(metrics::kSubmissionFetchFailures, {std::string{to_text(reason)}}));
-  }
-  for (const metrics::Family* family :
-       {&metrics::kSubmissionFetchTime, &metrics::kSubmissionTitleLength,
-        &metrics::kSubmissionTextLength, &metrics::kSubmissionScore, &metrics::kSubmissionComments,
-        &metrics::kSubmissionAge}) {
-    static_cast<void>(metrics.histogram(*family, {kSource}));
-  }
+void init_reddit_metrics(metrics::Metrics& metrics, RedditSource source) {
+  reddit::Observations{name_of(source)}.init(metrics);
 }
 
 }  // namespace umbel

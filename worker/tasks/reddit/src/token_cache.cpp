@@ -7,12 +7,22 @@
 #include <charconv>
 #include <utility>
 
+#include "requester.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/text.hpp"
 
 namespace umbel::reddit {
 
 namespace json = boost::json;
+
+namespace {
+
+constexpr const char* kClaim = ".claim";
+constexpr std::chrono::seconds kClaimed{20};  // longer than a request may take
+constexpr std::chrono::milliseconds kPause{50};
+constexpr int kMostPauses = 100;
+
+}  // namespace
 
 Result<Token> parse_token(std::string_view text, WallTime now) {
   boost::system::error_code bad;
@@ -68,6 +78,28 @@ void TokenCache::share(const Token& token) {
   static_cast<void>(shared_.put(key_, sealer().seal(text, key_), token.ends));
 }
 
+bool TokenCache::claim(const Clock& clock, const std::stop_token& stop,
+                       const std::string& rejected) {
+  for (int i = 0; i < kMostPauses; ++i) {
+    const WallTime now = clock.wall();
+    const auto claimed =
+        shared_.replace(key_ + kClaim, std::nullopt, "claimed", now + kClaimed, now);
+    // Somebody may have finished just before.
+    token_ = shared_token(now);
+    if (usable(token_, now, rejected)) {
+      if (claimed && *claimed) release(clock);
+      return false;
+    }
+    if (!claimed || *claimed) return true;
+    if (!pause(stop, kPause)) return true;  // asking ends at once then, too
+  }
+  return true;
+}
+
+void TokenCache::release(const Clock& clock) {
+  static_cast<void>(shared_.put(key_ + kClaim, "", clock.wall()));  // expired at once
+}
+
 ApiResult<std::string> TokenCache::token(const Clock& clock, const std::stop_token& stop,
                                          const std::string& rejected) {
   const std::lock_guard lock{mutex_};
@@ -75,10 +107,14 @@ ApiResult<std::string> TokenCache::token(const Clock& clock, const std::stop_tok
   if (usable(token_, now, rejected)) return token_->text;
   token_ = shared_token(now);
   if (usable(token_, now, rejected)) return token_->text;
+  if (!claim(clock, stop, rejected)) return token_->text;
   auto fresh = request(clock, stop);
+  if (fresh) {
+    token_ = *fresh;
+    share(*token_);
+  }
+  release(clock);
   if (!fresh) return fresh.error();
-  token_ = *fresh;
-  share(*token_);
   return token_->text;
 }
 
@@ -98,12 +134,7 @@ ApiResult<Token> TokenCache::request(const Clock& clock, const std::stop_token& 
   const auto answer = clients_.take()->send(request);
   if (!answer) return failure_of_transport(answer.error(), asked);
   if (answer->status != 200) {
-    const auto header = [&](const char* name) {
-      const auto found = answer->headers.find(name);
-      return found == answer->headers.end() ? std::string{} : found->second;
-    };
-    ApiFailure failure = failure_of_status(answer->status, asked, header("retry-after"),
-                                           header("x-ratelimit-reset"));
+    ApiFailure failure = failure_of_status(*answer, asked, clock.wall());
     // A submission is not at fault for what is wrong with our access: try again.
     if (failure.next == ApiFailure::Next::GiveUp) failure.next = ApiFailure::Next::Retry;
     return failure;

@@ -26,8 +26,10 @@ struct Token {
 // Reads the token endpoint's answer. Invalid names the field.
 [[nodiscard]] Result<Token> parse_token(std::string_view text, WallTime now);
 
-// Thread-safe. One thread of a process asks at a time, the others wait for it; each wait ends with
-// the request's timeout. A store that cannot be reached costs requests for tokens, nothing else.
+// Thread-safe. One thread of all workers asks at a time: within a process a lock sees to that, and
+// between processes a claim in the store, which ends by itself. The others wait for what it gets,
+// some seconds at most, and then ask for themselves. A store that cannot be reached costs requests
+// for tokens, nothing else.
 class TokenCache {
  public:
   // References outlive the cache.
@@ -44,6 +46,10 @@ class TokenCache {
   [[nodiscard]] const Sealer& sealer();
   [[nodiscard]] std::optional<Token> shared_token(WallTime now);
   void share(const Token& token);
+  // True: it is for us to ask. False: another worker's token is in token_.
+  [[nodiscard]] bool claim(const Clock& clock, const std::stop_token& stop,
+                           const std::string& rejected);
+  void release(const Clock& clock);
   [[nodiscard]] ApiResult<Token> request(const Clock& clock, const std::stop_token& stop);
 
   const RedditOptions& options_;

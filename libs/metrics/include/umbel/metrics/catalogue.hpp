@@ -168,6 +168,31 @@ inline const Family kSubmissionAge{"submission_age_seconds",
                                    {"source"},
                                    {1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400}};
 
+inline const Family kRedditPhaseSeconds{
+    "reddit_request_phase_seconds",
+    Kind::Histogram,
+    "Seconds that each run of a Reddit task spent in each phase: rate_limit_wait, token, dns, "
+    "connect, tls, first_byte, transfer, parse, store.",
+    {"source", "phase"},
+    kTaskSeconds};
+inline const Family kRedditPostponed{
+    "reddit_tasks_postponed_total",
+    Kind::Counter,
+    "Runs that ended because the rate budget was used up; the task waits and tries again.",
+    {"source"},
+    {}};
+inline const Family kRedditPostponedSeconds{"reddit_tasks_postponed_seconds",
+                                            Kind::Histogram,
+                                            "For how long they were put off.",
+                                            {"source"},
+                                            kTaskSeconds};
+inline const Family kRedditBudgetLeft{
+    "reddit_rate_budget_left",
+    Kind::Gauge,
+    "Requests that Reddit still grants in this window, to all workers together.",
+    {"source"},
+    {}};
+
 // Scheduler.
 inline const Family kScheduleLastRun{"umbel_schedule_last_run_timestamp_seconds",
                                      Kind::Gauge,
@@ -336,6 +361,17 @@ inline const Family kPagesDropped{"umbel_live_clients_dropped_total",
                                   "Pages cut off because they did not keep up.",
                                   {},
                                   {}};
+inline const Family kHttpConnections{"umbel_http_connections",
+                                     Kind::Gauge,
+                                     "HTTP connections open, pages on the live stream among them.",
+                                     {},
+                                     {}};
+inline const Family kHttpTurned{
+    "umbel_http_clients_turned_away_total",
+    Kind::Counter,
+    "Clients turned away or cut off: full (503), slow (over a deadline), malformed (bad bytes).",
+    {"why"},
+    {}};
 inline const Family kHttpRequests{"umbel_http_requests_total",
                                   Kind::Counter,
                                   "HTTP requests answered, by status class.",
