@@ -39,10 +39,8 @@ std::string from_environment(const char* name) {
 int up(umbel::StackOptions options) {
   options.reddit_client_id = from_environment("REDDIT_CLIENT_ID");
   options.reddit_client_secret = from_environment("REDDIT_CLIENT_SECRET");
-  if (options.reddit_client_id.empty() != options.reddit_client_secret.empty()) {
-    std::cerr
-        << "umbel up: REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET go together; set both for the "
-           "real service, or none for the simulator.\n";
+  if (const auto fine = umbel::check_reddit(options); fine.has_error()) {
+    std::cerr << "umbel up: " << fine.error().what << '\n';
     return 2;
   }
   options.prometheus = find_program({"prometheus"});
@@ -55,6 +53,7 @@ int up(umbel::StackOptions options) {
     std::cerr << "umbel up: " << lock.error().what << '\n';
     return 1;
   }
+  std::cout << umbel::reddit_text(options) << std::endl;
   const auto plans = umbel::plan_stack(options);
   if (const auto free = umbel::Supervisor::check_ports(plans); free.has_error()) {
     std::cerr << "umbel up: " << free.error().what << '\n';

@@ -115,6 +115,34 @@ TEST(Stack, RunsTheSimulatorOnlyWithoutCredentials) {
   }
 }
 
+TEST(Stack, OneCredentialWithoutTheOtherIsRefusedByTheNameOfTheOther) {
+  StackOptions none, id, secret, both;
+  id.reddit_client_id = both.reddit_client_id = "the-id";
+  secret.reddit_client_secret = both.reddit_client_secret = "hush-hush";
+
+  EXPECT_TRUE(check_reddit(none).has_value());
+  EXPECT_TRUE(check_reddit(both).has_value());
+  EXPECT_THAT(check_reddit(id).error().what, HasSubstr("REDDIT_CLIENT_SECRET is not"));
+  EXPECT_THAT(check_reddit(secret).error().what, HasSubstr("REDDIT_CLIENT_ID is not"));
+  EXPECT_THAT(check_reddit(secret).error().what, ::testing::Not(HasSubstr("hush")));
+  EXPECT_THAT(reddit_text(none), HasSubstr("a simulator"));
+  EXPECT_THAT(reddit_text(both), HasSubstr("the real service, as client the-id"));
+  EXPECT_THAT(reddit_text(both), ::testing::Not(HasSubstr("hush")));
+}
+
+TEST(Stack, AddressesOfRedditInTheEnvironmentReachTheWorkers) {
+  StackOptions options;
+  options.reddit_client_id = "id";
+  options.reddit_client_secret = "secret";
+
+  for (const auto& plan : plan_stack(options)) {
+    for (const auto& argument : plan.command.argv) {
+      EXPECT_THAT(argument, ::testing::Not(HasSubstr("--reddit-")))
+          << "a flag would beat UMBEL_REDDIT_API_URL";
+    }
+  }
+}
+
 // A supervisor in a process of its own (supervise_main.cpp), over programs whose health this test
 // answers itself.
 class Supervised : public ::testing::Test {

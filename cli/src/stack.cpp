@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "umbel/base/text.hpp"
+
 namespace umbel {
 namespace {
 
@@ -112,7 +114,9 @@ ProgramPlan worker(const StackOptions& options, const Ports& ports, int number) 
     append(
         plan.command.argv,
         fmt::format("--reddit-token-url=http://127.0.0.1:{}/api/v1/access_token", ports.simulator),
-        fmt::format("--reddit-api-url=http://127.0.0.1:{}", ports.simulator), "--reddit-simulated");
+        fmt::format("--reddit-api-url=http://127.0.0.1:{}", ports.simulator),
+        fmt::format("--reddit-public-url=http://127.0.0.1:{}", ports.simulator),
+        "--reddit-simulated");
     plan.command.environment = {{"UMBEL_REDDIT_CLIENT_ID", "simulated"},
                                 {"UMBEL_REDDIT_CLIENT_SECRET", "simulated"}};
   }
@@ -184,6 +188,24 @@ std::string grafana_source(const Ports& ports) {
 }
 
 }  // namespace
+
+Result<void> check_reddit(const StackOptions& options) {
+  const bool id = !options.reddit_client_id.empty();
+  const bool secret = !options.reddit_client_secret.empty();
+  if (id == secret) return {};
+  return invalid(fmt::format(
+      "{} is set and {} is not: set both to talk to Reddit itself, or none for the simulator",
+      id ? "REDDIT_CLIENT_ID" : "REDDIT_CLIENT_SECRET",
+      id ? "REDDIT_CLIENT_SECRET" : "REDDIT_CLIENT_ID"));
+}
+
+std::string reddit_text(const StackOptions& options) {
+  if (real_reddit(options)) {
+    return fmt::format("Reddit: the real service, as client {}; no simulator runs",
+                       shortened(options.reddit_client_id, 40));
+  }
+  return "Reddit: a simulator; set REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET for the real service";
+}
 
 std::vector<ProgramPlan> plan_stack(const StackOptions& options) {
   const Ports ports{options.port_offset};

@@ -26,6 +26,12 @@ struct StackOptions {
   std::string grafana;     // the binary; empty: not installed
 };
 
+// Invalid: one of the credentials without the other; names the one that is missing.
+[[nodiscard]] Result<void> check_reddit(const StackOptions& options);
+
+// For people: whether the workers talk to Reddit itself, and as whom; never the secret.
+[[nodiscard]] std::string reddit_text(const StackOptions& options);
+
 // When a program is told to stop: all of one stage at once, the next when they are gone.
 enum class StopStage { First, Second, Last };
 
