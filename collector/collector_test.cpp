@@ -29,8 +29,8 @@ class CollectorOverHttp : public ::testing::Test {
     collector = std::make_unique<Collector>(std::move(options), *engines.broker, *engines.store,
                                             *engines.history, enqueuer, engines.clock, *metrics,
                                             Log::none());
-    collector->add_routes([this](http::Router& router, auto ready, auto before) {
-      add_ops_routes(router, *metrics, std::move(ready), std::move(before));
+    collector->add_routes([this](http::Router& router, const Readiness& ready, auto before) {
+      add_ops_routes(router, *metrics, ready, std::move(before));
     });
     const auto begun = collector->start();
     ASSERT_TRUE(begun.has_value()) << begun.error().what;

@@ -15,7 +15,7 @@ struct Configuration {
   umbel::collector::CollectorOptions collector;
   std::int64_t port = 5555;
   std::int64_t max_tasks = 100'000;
-  std::int64_t max_connections = 256;
+  std::int64_t max_connections = 1200;
 };
 
 std::optional<int> read(Configuration& config, int argc, char** argv) {
@@ -34,6 +34,8 @@ std::optional<int> read(Configuration& config, int argc, char** argv) {
                config.max_connections, {.least = 8, .most = 4000});
   settings.add({"history-days", "days of history that are kept", "DAYS", {}}, options.history_days,
                {.least = 1, .most = 36'500});
+  settings.add({"result-days", "days that results stay in the store", "DAYS", {}},
+               options.result_days, {.least = 1, .most = 36'500});
   settings.add({"static-targets",
                 "what Prometheus scrapes beside workers, as program=host:port",
                 "LIST",
@@ -76,8 +78,9 @@ int main(int argc, char** argv) {
   const umbel::Relay relay{enqueuer, log};
   umbel::collector::Collector collector{config.collector, **broker, **store, **history,
                                         enqueuer,         clock,    metrics, log};
-  collector.add_routes([&metrics](umbel::http::Router& router, auto ready, auto before) {
-    umbel::add_ops_routes(router, metrics, std::move(ready), std::move(before));
-  });
+  collector.add_routes(
+      [&metrics](umbel::http::Router& router, const umbel::Readiness& ready, auto before) {
+        umbel::add_ops_routes(router, metrics, ready, std::move(before));
+      });
   return umbel::run_until_signal({&collector}, log);
 }

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "apply_request.hpp"
 #include "flower.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
@@ -29,9 +30,25 @@ Response refused(const Error& error, int when_invalid = 400) {
       return error_response(409, error.what);
     case Errc::TimedOut:
       return error_response(504, error.what);
-    default:
-      return error_response(503, error.what);
+    default: {
+      Response response = error_response(503, error.what);
+      response.headers.emplace_back("Retry-After", "1");
+      return response;
+    }
   }
+}
+
+// Of an acceptance: what was asked may or may not have been done, or was not, and why.
+Response not_accepted(const Error& error, const TaskRequest& task) {
+  const Error said{
+      error.code,
+      error.code == Errc::OutcomeUnknown
+          ? "the store gave no answer, so that the task may or may not have been accepted" +
+                std::string{task.id ? "; send the same task_id again" : ""} + ": " + error.what
+      : error.code == Errc::Unavailable || error.code == Errc::TimedOut
+          ? "the store does not answer, so that no task can be accepted: " + error.what
+          : error.what};
+  return refused(said, 422);
 }
 
 json::value value_of(const std::string& text) {
@@ -51,6 +68,23 @@ json::value shown_result(const Task& task) {
   return text ? json::value(*text) : json::value(nullptr);
 }
 
+// Conflict: the id belongs to a task of another name.
+Result<AcceptedHandle> accept(const ApiParts& parts, const TaskRequest& task) {
+  auto accepted = parts.enqueuer.submit(std::span{&task, 1});
+  if (!accepted) return accepted.error();
+  AcceptedHandle& handle = accepted->front();
+  if (handle.fresh) {
+    parts.metrics.counter(metrics::kTasksAccepted).Increment();
+    return std::move(handle);
+  }
+  const auto known = parts.store.results().find(handle.id);
+  if (known && !known->name.empty() && known->name != task.name) {
+    return Error{Errc::Conflict, "the task_id " + shortened(handle.id.str(), 80) +
+                                     " belongs to a task named `" + known->name + "`"};
+  }
+  return std::move(handle);
+}
+
 Response submit(const ApiParts& parts, const Request& request) {
   const std::string& name = request.parameters.at("name");
   if (name.size() > kLongestName) {
@@ -68,13 +102,21 @@ Response submit(const ApiParts& parts, const Request& request) {
     }
     task.kwargs = celery::to_json(*body);
   }
-  const auto accepted = parts.enqueuer.submit(std::span{&task, 1});
-  if (!accepted) return refused(accepted.error(), 422);
-  parts.metrics.counter(metrics::kTasksAccepted).Increment();
-  const AcceptedHandle& handle = accepted->front();
+  const auto accepted = accept(parts, task);
+  if (!accepted) return not_accepted(accepted.error(), task);
   return json_response(flower::text(json::object{
-      {"task",
-       json::object{{"id", handle.id.str()}, {"name", handle.name}, {"status", "PENDING"}}}}));
+      {"task", json::object{
+                   {"id", accepted->id.str()}, {"name", accepted->name}, {"status", "PENDING"}}}}));
+}
+
+// Flower's async-apply and send-task; here both check what the catalogue knows.
+Response apply(const ApiParts& parts, const Request& request) {
+  auto task = apply_request(request.parameters.at("name"), request.body, parts.clock.wall());
+  if (!task) return refused(task.error());
+  const auto accepted = accept(parts, *task);
+  if (!accepted) return not_accepted(accepted.error(), *task);
+  return json_response(
+      flower::text(json::object{{"task-id", accepted->id.str()}, {"state", "PENDING"}}));
 }
 
 Response status(const ApiParts& parts, const Request& request) {
@@ -219,6 +261,8 @@ void add_api_routes(http::Router& router, const ApiParts& parts) {
         [](const ApiParts& p, const Request& r) { return serve_asset(p.assets, r); });
   }
   add("POST", "/task/<name>", true, submit);
+  add("POST", "/api/task/async-apply/<name>", true, apply);
+  add("POST", "/api/task/send-task/<name>", true, apply);
   add("GET", "/task/status/<id>", false, status);
   add("GET", "/api/workers", true, list_workers);
   add("GET", "/api/tasks", true, list_tasks);

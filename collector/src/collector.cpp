@@ -8,6 +8,7 @@
 #include "intake.hpp"
 #include "live.hpp"
 #include "live_stream.hpp"
+#include "store_keeper.hpp"
 #include "umbel/metrics/catalogue.hpp"
 
 namespace umbel::collector {
@@ -44,7 +45,8 @@ struct Collector::Impl {
                log,
                intake_options(options),
                [this] { return stream.sequence(); }},
-        figures{broker, store, history, live, clock, log, figures_options(options)} {}
+        figures{broker, store, history, live, clock, log, figures_options(options)},
+        keeper{store, clock, metrics, log, std::chrono::hours{24 * options.result_days}} {}
 
   static IntakeOptions intake_options(const CollectorOptions& options) {
     IntakeOptions made;
@@ -58,12 +60,10 @@ struct Collector::Impl {
     return made;
   }
 
-  [[nodiscard]] Result<void> ready() const {
-    if (auto fine = broker.ping(); !fine)
-      return unavailable("the broker does not answer: " + fine.error().what);
-    if (auto fine = store.ping(); !fine)
-      return unavailable("the store does not answer: " + fine.error().what);
-    return intake.ready();
+  void add_conditions() {
+    ready.add("broker", [this] { return broker.ping(); });
+    ready.add("store", [this] { return store.ping(); });
+    ready.add("events", [this] { return intake.ready(); });
   }
 
   [[nodiscard]] Result<void> open_server() {
@@ -80,8 +80,12 @@ struct Collector::Impl {
     add_api_routes(router, ApiParts{live, stream, store, history, enqueuer, clock, metrics, log,
                                     std::move(*targets), embedded_assets(), closed});
     if (more_routes) {
-      more_routes(
-          router, [this] { return ready(); }, [this] { gauges.update(); });
+      more_routes(router, ready, [this] {
+        gauges.update();
+        if (server) {
+          metrics.gauge(metrics::kHttpConnections).Set(static_cast<double>(server->connections()));
+        }
+      });
     }
     http::WebSocketRoute socket = stream.route("/api/live");
     socket.refuse = [closed](const http::Request&) { return refuse_if_closed(closed); };
@@ -95,12 +99,18 @@ struct Collector::Impl {
     server_options.on_response = [this](int status) {
       metrics.counter(metrics::kHttpRequests, {std::to_string(status / 100) + "xx"}).Increment();
     };
+    for (const auto why : {http::Turned::Full, http::Turned::Slow, http::Turned::Malformed})
+      (void)metrics.counter(metrics::kHttpTurned, {http::to_text(why)});
+    server_options.on_turned = [this](http::Turned why) {
+      metrics.counter(metrics::kHttpTurned, {http::to_text(why)}).Increment();
+    };
     server = std::make_unique<http::Server>(std::move(server_options), std::move(router),
                                             std::vector{std::move(socket)}, log);
     return server->start();
   }
 
   [[nodiscard]] Result<void> start() {
+    add_conditions();
     if (auto loaded = intake.load(); !loaded) {
       return Error{loaded.error().code, "the history cannot be read: " + loaded.error().what};
     }
@@ -114,12 +124,14 @@ struct Collector::Impl {
     }
     intake.start();
     figures.start();
+    keeper.start();
     log.info("collector started", {{"address", options.address}, {"port", server->port()}});
     return {};
   }
 
   void stop() {
     if (server) server->stop();
+    keeper.stop();
     figures.stop();
     intake.stop();
     stream.stop();
@@ -134,11 +146,13 @@ struct Collector::Impl {
   metrics::Metrics& metrics;
   Log log;
   AddRoutes more_routes;
+  Readiness ready;
   Live live;
   LiveStream stream;
   Gauges gauges;
   Intake intake;
   Figures figures;
+  StoreKeeper keeper;
   std::unique_ptr<http::Server> server;
 };
 

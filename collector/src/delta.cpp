@@ -35,7 +35,7 @@ void rows_of(const char* section, const char* gone_section,
 json::object Delta::next(LiveState& state, WallTime now) {
   json::object change;
   tasks(state, change);
-  replace("totals", totals_section(state, about_), change);
+  replace("totals", totals_section(state, about_, now), change);
   if (looked_at_ != unix_second(now)) {
     looked_at_ = unix_second(now);
     once_a_second(state, now, change);

@@ -72,10 +72,14 @@ void Figures::ask_queues() {
   const auto queues = broker_.queues();
   if (!queues) {
     queues_outage_.failed(queues.error());
+    live_.with([&](LiveState& state) { state.set_broker_error(queues.error().what); });
     return;
   }
   queues_outage_.over();
-  live_.with([&, now = clock_.wall()](LiveState& state) { state.set_queues(*queues, now); });
+  live_.with([&, now = clock_.wall()](LiveState& state) {
+    state.set_queues(*queues, now);
+    state.set_broker_error({});
+  });
 }
 
 void Figures::ask_submissions() {
@@ -107,11 +111,13 @@ void Figures::ask_schedule() {
   const auto ticks = store_.ticks().recent(kTicksLookedAt);
   if (!ticks) {
     schedule_outage_.failed(ticks.error());
+    live_.with([&](LiveState& state) { state.set_store_error(ticks.error().what); });
     return;
   }
   schedule_outage_.over();
   live_.with([rows = schedule_rows(*ticks)](LiveState& state) mutable {
     state.set_schedule(std::move(rows));
+    state.set_store_error({});
   });
 }
 

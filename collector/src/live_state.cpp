@@ -346,6 +346,16 @@ microseconds LiveState::lag(WallTime now) const {
   return unread > seconds{2} ? std::max<microseconds>(unread, of_events) : of_events;
 }
 
+std::uint64_t LiveState::taken(WallTime now) const {
+  std::uint64_t held = 0, running = 0;
+  for (const auto& [name, queue] : queues_) held += queue.figures.unacked;
+  for (const auto& [name, worker] : workers_) {
+    if (worker.state.status(now) != WorkerStatus::Online) continue;
+    running += static_cast<std::uint64_t>(std::max<std::int64_t>(worker.state.active, 0));
+  }
+  return held > running ? held - running : 0;
+}
+
 Truth LiveState::truth(WallTime now) const {
   TruthFacts facts;
   facts.up = now - started_;
@@ -357,6 +367,10 @@ Truth LiveState::truth(WallTime now) const {
   for (const auto& [name, worker] : workers_) {
     const WorkerStatus status = worker.state.status(now);
     if (status == WorkerStatus::Online) ++facts.workers_online;
+    if (status == WorkerStatus::Online && worker.state.stuck > 0) {
+      facts.workers_stuck.push_back({name, static_cast<std::uint64_t>(worker.state.stuck),
+                                     static_cast<std::uint64_t>(worker.state.slots)});
+    }
     if (status == WorkerStatus::Lost && now - worker.state.last_seen.value_or(now) < kMournLost) {
       facts.workers_lost.push_back(name);
     }
@@ -373,6 +387,9 @@ Truth LiveState::truth(WallTime now) const {
   facts.seconds_seen = series_.seen(now, 60);
   facts.missed_lately = sum(missed_rate_, now, 60);
   facts.history_error = monitor_.history_error;
+  facts.broker_error = monitor_.broker_error;
+  facts.store_error = monitor_.store_error;
+  facts.taken = taken(now);
   facts.history_sheds =
       monitor_.history_shed && now - *monitor_.history_shed < std::chrono::minutes{1};
   return line_of_truth(facts);

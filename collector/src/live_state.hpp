@@ -65,6 +65,8 @@ struct MonitorFacts {
   WallTime lag_at{};
   std::optional<WallTime> last_event;  // when one was last taken in
   std::string history_error;           // empty: none
+  std::string broker_error;            // why the queues cannot be read; empty: they can
+  std::string store_error;             // why the store cannot be read; empty: it can
   // The history does not keep up and is written without detail; when that was so last.
   std::optional<WallTime> history_shed;
 };
@@ -100,6 +102,8 @@ class LiveState {
   // The stream was cut: what happened before `from` is not known.
   void blind_until(WallTime from);
   void set_lag(std::chrono::microseconds lag, WallTime now);
+  void set_broker_error(std::string error) { monitor_.broker_error = std::move(error); }
+  void set_store_error(std::string error) { monitor_.store_error = std::move(error); }
   void set_history_error(std::string error) { monitor_.history_error = std::move(error); }
   void history_sheds(WallTime now) { monitor_.history_shed = now; }
   // The monitor did not run between the two instants.
@@ -146,6 +150,7 @@ class LiveState {
     return blind_seconds_[static_cast<std::size_t>(reason)];
   }
   [[nodiscard]] WallTime started() const { return started_; }
+  [[nodiscard]] std::uint64_t taken(WallTime now) const;       // held by workers, not started
   [[nodiscard]] std::uint64_t waiting() const;                 // ready and delayed, over all queues
   [[nodiscard]] double events_per_second(WallTime now) const;  // over the last 10 s
   [[nodiscard]] std::chrono::microseconds lag(WallTime now) const;

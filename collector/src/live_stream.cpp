@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "umbel/base/ids.hpp"
-#include "umbel/celery/json.hpp"
 #include "umbel/metrics/catalogue.hpp"
 
 namespace umbel::collector {
@@ -118,8 +117,18 @@ http::WebSocketRoute LiveStream::route(const std::string& path) {
 void LiveStream::open(std::shared_ptr<http::WebSocket> page, const http::Request& request) {
   const std::lock_guard lock{mutex_};
   if (!delta_) return page->close();
-  if (!resume(*page, request) && !page->send(shared_text(snapshot(clock_.wall())))) return;
+  if (!resume(*page, request)) {
+    const Change& known = snapshot(options_.shared_snapshot);
+    if (!page->send(known.text)) return;
+    send_changes(*page, known.sequence);
+  }
   pages_.insert(std::move(page));
+}
+
+void LiveStream::send_changes(http::WebSocket& page, std::uint64_t after) const {
+  for (const Change& change : changes_) {
+    if (change.sequence > after) page.send(change.text);
+  }
 }
 
 void LiveStream::close(const std::shared_ptr<http::WebSocket>& page) {
@@ -133,16 +142,23 @@ bool LiveStream::resume(http::WebSocket& page, const http::Request& request) {
   const std::uint64_t first = changes_.empty() ? sequence_ + 1 : changes_.front().sequence;
   if (*since + 1 < first) return false;
   page.send(shared_text({{"type", "resumed"}, {"epoch", epoch_}, {"seq", sequence_.load()}}));
-  for (const Change& change : changes_) {
-    if (change.sequence > *since) page.send(change.text);
-  }
+  send_changes(page, *since);
   return true;
 }
 
+// A thousand pages that come at once, after a restart of this program, share one text: to each its
+// own would be a hundred megabytes, and a change to all the others for each.
+//
 // What the snapshot shows has been handed out to the others as well, under the same lock: a row
 // that goes back to what it was before the next comparison would otherwise stay wrong on the new
 // page.
-json::object LiveStream::snapshot(WallTime now) {
+const LiveStream::Change& LiveStream::snapshot(std::chrono::milliseconds most) {
+  const auto began = clock_.steady();
+  const bool changes_are_kept =
+      snapshot_.sequence == sequence_ ||
+      (!changes_.empty() && changes_.front().sequence <= snapshot_.sequence + 1);
+  if (snapshot_at_ && began - *snapshot_at_ < most && changes_are_kept) return snapshot_;
+  const WallTime now = clock_.wall();
   json::object sections;
   json::object change = live_.with([&](LiveState& state) {
     json::object last = delta_->next(state, now);
@@ -155,7 +171,9 @@ json::object LiveStream::snapshot(WallTime now) {
                        {"seq", sequence_.load()},
                        {"now", to_unix_seconds(now)}};
   append(message, std::move(sections));
-  return message;
+  snapshot_ = {sequence_, shared_text(message)};
+  snapshot_at_ = began;
+  return snapshot_;
 }
 
 std::size_t LiveStream::pages() const {
@@ -166,7 +184,7 @@ std::size_t LiveStream::pages() const {
 std::string LiveStream::overview() {
   const std::lock_guard lock{mutex_};
   if (!delta_) return "{}";
-  return celery::to_json(snapshot(clock_.wall()));
+  return *snapshot(options_.every).text;
 }
 
 }  // namespace umbel::collector

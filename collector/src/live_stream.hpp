@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -21,7 +22,8 @@ namespace umbel::collector {
 
 struct LiveStreamOptions {
   std::chrono::milliseconds every{100};
-  std::size_t kept_changes = 1200;  // for pages that resume: two minutes and more
+  std::chrono::milliseconds shared_snapshot{1000};  // how old one may be that a new page is given
+  std::size_t kept_changes = 1200;                  // for pages that resume: two minutes and more
   std::size_t kept_bytes = 8 * 1024 * 1024;
 };
 
@@ -54,8 +56,11 @@ class LiveStream {
   // With the mutex held:
   void hand_out(boost::json::object change, WallTime now);
   void hand_to_all(const std::shared_ptr<const std::string>& text);
+  void send_changes(http::WebSocket& page, std::uint64_t after) const;
   [[nodiscard]] bool resume(http::WebSocket& page, const http::Request& request);
-  [[nodiscard]] boost::json::object snapshot(WallTime now);
+  // The newest snapshot, made anew if it is older than `most`. It may be older than the newest
+  // change.
+  const Change& snapshot(std::chrono::milliseconds most);
 
   Live& live_;
   const Clock& clock_;
@@ -70,6 +75,8 @@ class LiveStream {
   std::deque<Change> changes_;
   std::size_t changes_bytes_ = 0;
   std::set<std::shared_ptr<http::WebSocket>> pages_;
+  Change snapshot_;  // with the number of the last change in it
+  std::optional<Steady::time_point> snapshot_at_;
 
   std::mutex wake_mutex_;
   std::condition_variable_any wake_;

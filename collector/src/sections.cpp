@@ -94,7 +94,7 @@ std::string_view data_source(const LiveState& state) {
   return state.submissions().front().simulated ? "simulated" : "reddit";
 }
 
-json::object totals_section(const LiveState& state, const About& about) {
+json::object totals_section(const LiveState& state, const About& about, WallTime now) {
   const Totals& totals = state.totals();
   return {{"succeeded", totals.succeeded},
           {"failed", totals.failed},
@@ -102,6 +102,7 @@ json::object totals_section(const LiveState& state, const About& about) {
           {"received", totals.received},
           {"running", state.in_state(TaskState::Started)},
           {"waiting", state.waiting()},
+          {"taken", state.taken(now)},
           {"started_at", seconds(about.since)}};
 }
 
@@ -125,6 +126,9 @@ json::object monitor_section(const LiveState& state, const About& about, WallTim
           {"missed_events", state.totals().missed_events},
           {"cut_batches", state.totals().cut_batches},
           {"history_error", words_or_null(state.monitor().history_error)},
+          {"history_shed", seconds(state.monitor().history_shed)},
+          {"broker_error", words_or_null(state.monitor().broker_error)},
+          {"store_error", words_or_null(state.monitor().store_error)},
           {"blind", blind_rows(state, now)},
           {"version", about.version}};
 }
@@ -135,10 +139,15 @@ json::object worker_row(const LiveWorker& worker, WallTime now) {
       state.sw_ver.empty() ? state.sw_ident : state.sw_ident + " " + state.sw_ver;
   json::array load;
   for (const double each : state.loadavg) load.emplace_back(number(each));
-  return {{"name", state.name.str()},      {"status", to_text(state.status(now))},
-          {"active", state.active},        {"slots", state.slots},
-          {"processed", state.processed},  {"loadavg", std::move(load)},
-          {"queues", split(state.queues)}, {"last_seen", seconds(state.last_seen)},
+  return {{"name", state.name.str()},
+          {"status", to_text(state.status(now))},
+          {"active", state.active},
+          {"slots", state.slots},
+          {"stuck", state.stuck},
+          {"processed", state.processed},
+          {"loadavg", std::move(load)},
+          {"queues", split(state.queues)},
+          {"last_seen", seconds(state.last_seen)},
           {"sw", words_or_null(software)}};
 }
 
@@ -237,7 +246,7 @@ json::object all_sections(const LiveState& state, const About& about, WallTime n
   for (const ScheduleRow& each : state.schedule()) schedule.push_back(schedule_row(each));
   return {{"truth", truth_section(state.truth(now))},
           {"data_source", data_source(state)},
-          {"totals", totals_section(state, about)},
+          {"totals", totals_section(state, about, now)},
           {"monitor", monitor_section(state, about, now)},
           {"workers", std::move(workers)},
           {"queues", std::move(queues)},

@@ -18,7 +18,8 @@ struct About {
 [[nodiscard]] boost::json::object truth_section(const Truth& truth);
 [[nodiscard]] std::string_view data_source(
     const LiveState& state);  // `simulated`, `reddit` or `none`
-[[nodiscard]] boost::json::object totals_section(const LiveState& state, const About& about);
+[[nodiscard]] boost::json::object totals_section(const LiveState& state, const About& about,
+                                                 WallTime now);
 [[nodiscard]] boost::json::object monitor_section(const LiveState& state, const About& about,
                                                   WallTime now);
 [[nodiscard]] boost::json::object worker_row(const LiveWorker& worker, WallTime now);

@@ -16,6 +16,7 @@ constexpr microseconds kBlind = seconds{5};
 constexpr microseconds kBehind = seconds{10};
 constexpr microseconds kJustStarted = seconds{6};  // three heartbeats
 constexpr microseconds kStandsStill = seconds{10};
+constexpr std::size_t kLongestReason = 200;  // bytes
 constexpr microseconds kLongWait = seconds{60};
 constexpr std::uint64_t kEnoughToJudge = 10;
 constexpr double kManyFail = 0.05;
@@ -44,6 +45,36 @@ std::string tasks_wait(std::uint64_t count) {
   return count == 1 ? "1 task waits" : grouped(count) + " tasks wait";
 }
 
+std::string because(const std::string& reason) {
+  return reason.empty() ? "" : " The broker says: " + shortened(reason, kLongestReason) + ".";
+}
+
+std::optional<Truth> stuck_slots(const TruthFacts& facts) {
+  if (facts.workers_stuck.empty()) return std::nullopt;
+  const StuckFact& first = facts.workers_stuck.front();
+  std::string text = fmt::format("Worker {} has {} of {} slots stuck in tasks that do not return",
+                                 first.worker, first.stuck, first.slots);
+  if (facts.workers_stuck.size() > 1) {
+    text += fmt::format("; so {} {} more", facts.workers_stuck.size() == 2 ? "has" : "have",
+                        facts.workers_stuck.size() - 1);
+  }
+  const bool all = std::all_of(facts.workers_stuck.begin(), facts.workers_stuck.end(),
+                               [](const StuckFact& each) { return each.stuck >= each.slots; });
+  const bool nobody_works = all && facts.workers_stuck.size() == facts.workers_online;
+  return Truth{nobody_works ? TruthLevel::Bad : TruthLevel::Warn,
+               text + (nobody_works ? ". No task is run until it is restarted."
+                                    : ". They come back when it is restarted."),
+               "/workers"};
+}
+
+std::optional<Truth> store_trouble(const TruthFacts& facts) {
+  if (facts.store_error.empty()) return std::nullopt;
+  return Truth{TruthLevel::Bad,
+               "The store does not answer: no task can be accepted, and results cannot be kept. " +
+                   shortened(facts.store_error, kLongestReason),
+               "/system"};
+}
+
 // What the monitor itself cannot see comes first: nothing else it says may be trusted then.
 std::optional<Truth> blindness(const TruthFacts& facts) {
   const auto unknown = [](std::string text) {
@@ -57,12 +88,15 @@ std::optional<Truth> blindness(const TruthFacts& facts) {
                     spoken(facts.up)));
   }
   if (*facts.blind_for > kBlind) {
-    return unknown(fmt::format(
-        "The monitor is blind: it could not read events for {}. What is shown is older.",
-        spoken(*facts.blind_for)));
+    return unknown(
+        fmt::format(
+            "The monitor is blind: it could not read events for {}. What is shown is older.",
+            spoken(*facts.blind_for)) +
+        because(facts.broker_error));
   }
   if (facts.queues_age ? *facts.queues_age > 2 * kBlind : facts.up > 2 * kBlind) {
-    return unknown("The monitor cannot read the queues; how many tasks wait is not known.");
+    return unknown("The monitor cannot read the queues; how many tasks wait is not known." +
+                   because(facts.broker_error));
   }
   if (facts.lag > kBehind) {
     return unknown(
@@ -174,7 +208,10 @@ std::string grouped(std::uint64_t number) {
 
 Truth line_of_truth(const TruthFacts& facts) {
   if (auto blind = blindness(facts)) return *blind;
+  if (auto down = store_trouble(facts)) return *down;
   if (auto standing = standing_queue(facts)) return *standing;
+  auto stuck = stuck_slots(facts);
+  if (stuck && stuck->level == TruthLevel::Bad) return *stuck;
   auto workers = missing_workers(facts);
   if (workers && facts.workers_online == 0 && facts.workers_lost.empty() &&
       facts.up < kJustStarted) {
@@ -188,6 +225,7 @@ Truth line_of_truth(const TruthFacts& facts) {
   const auto oldest = oldest_wait(facts, queue);
   if (workers) return *workers;
   if (failed) return *failed;
+  if (stuck) return *stuck;
   if (auto lost = losses(facts)) return *lost;
   if (oldest && *oldest > kLongWait) {
     return {TruthLevel::Warn,
@@ -201,9 +239,13 @@ Truth line_of_truth(const TruthFacts& facts) {
   const auto rate = per_minute(facts);
   std::string text = fmt::format("All well. {} {}/min, {}", grouped(rate),
                                  rate == 1 ? "task" : "tasks", failing_part);
-  text +=
-      oldest ? fmt::format(", oldest wait {}.", spoken(*oldest)) : ", nothing waits in the queues.";
-  return {TruthLevel::Ok, text, ""};
+  text += oldest ? fmt::format(", oldest wait {}", spoken(*oldest))
+                 : std::string{", nothing waits in the queues"};
+  // What a worker has fetched waits too, though no queue shows it.
+  if (facts.taken > 0) {
+    text += fmt::format(", {} taken by workers and not started", grouped(facts.taken));
+  }
+  return {TruthLevel::Ok, text + ".", ""};
 }
 
 }  // namespace umbel::collector

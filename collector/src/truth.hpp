@@ -30,6 +30,11 @@ struct QueueFact {
   std::optional<std::chrono::microseconds> oldest_wait;
 };
 
+struct StuckFact {
+  std::string worker;
+  std::uint64_t stuck = 0, slots = 0;
+};
+
 struct TruthFacts {
   std::chrono::microseconds up{};  // since the monitor started
   std::optional<std::chrono::microseconds>
@@ -38,7 +43,11 @@ struct TruthFacts {
   std::chrono::microseconds lag{};                      // between what happened and what is shown
   std::size_t workers_online = 0;
   std::vector<std::string> workers_lost;
+  std::vector<StuckFact> workers_stuck;  // slots whose task does not return; of workers online
   std::vector<QueueFact> queues;
+  std::uint64_t taken = 0;                 // tasks that workers hold and have not started
+  std::string broker_error;                // why the queues cannot be read now; empty: they can
+  std::string store_error;                 // the same of the store
   std::int64_t seconds_seen = 60;          // of the last minute; fewer after a start
   std::uint64_t finished = 0, failed = 0;  // in the last minute; finished has the failed ones too
   std::uint64_t missed_lately = 0;         // events, in the last minute

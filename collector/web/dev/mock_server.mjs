@@ -218,6 +218,7 @@ export class Mock {
       status: trouble && index === 1 ? 'lost' : 'online',
       active: Math.min(8, active.filter((task) => task.worker === name).length),
       slots: 8,
+      stuck: trouble && index === 0 ? 2 : 0,
       processed: 74_115 + index * 203 + Math.floor((this.totals.succeeded - 148_230) / 2),
       loadavg: [0.62, 0.71, 0.55],
       queues: ['reddit', 'umbel'],
@@ -250,6 +251,9 @@ export class Mock {
       events_per_second: this.scenario === 'empty' ? 0 : round(55 + this.random() * 8, 1),
       missed_events: this.scenario === 'trouble' ? 37 : 0,
       cut_batches: 0,
+      history_shed: this.scenario === 'trouble' ? now() - 4 : null,
+      broker_error: this.scenario === 'trouble' ? 'sqlite var/umbel-broker.db: disk I/O error' : null,
+      store_error: null,
       history_error: this.scenario === 'trouble' ? 'history is read-only: database or disk is full' : null,
       version: '0.1.0',
     };
@@ -257,7 +261,7 @@ export class Mock {
 
   allTotals() {
     const running = [...this.tasks.values()].filter((task) => task.state === 'STARTED').length;
-    return { ...this.totals, running, waiting: Math.round(this.backlog), started_at: this.started };
+    return { ...this.totals, running, waiting: Math.round(this.backlog), taken: this.scenario === 'well' ? 5 : 0, started_at: this.started };
   }
 
   schedule() {

@@ -25,7 +25,8 @@ const std::vector<const Family*>& all_families() {
       &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting, &kHistoryShed, &kHistoryReread,
       &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
       &kQueuePublished, &kQueueAcked, &kWorkers, &kPages, &kPagesDropped, &kHttpConnections,
-      &kHttpTurned, &kHttpRequests, &kTasksAccepted};
+      &kHttpTurned, &kHttpRequests, &kTasksAccepted,
+      &kStoreForgotten, &kStoreBytes, &kStoreFreeBytes};
   return kAll;
 }
 

@@ -16,6 +16,7 @@
 #include "umbel/http/router.hpp"
 #include "umbel/http/server.hpp"
 #include "umbel/metrics/metrics.hpp"
+#include "umbel/runtime/readiness.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/store/store.hpp"
 
@@ -25,9 +26,10 @@ struct CollectorOptions {
   std::string address =
       "127.0.0.1";  // IPv4. Anything but loopback closes the API: there is no authentication yet
   std::uint16_t port = 5555;  // 0: any free one
-  std::size_t max_connections = 256;
+  std::size_t max_connections = 1200;
   std::size_t max_tasks = 100'000;  // held in memory; the history keeps all
   std::int64_t history_days = 30;
+  std::int64_t result_days = 30;  // results and sightings in the store; then an id is unknown
   std::vector<std::string>
       static_targets;  // `program=host:port`, for Prometheus beside the workers
   std::vector<std::string> allowed_hosts;
@@ -45,7 +47,7 @@ class Collector final : public Service {
 
   // Routes of every program (see libs/ops), added before start(). `before` runs ahead of each
   // scrape.
-  using AddRoutes = std::function<void(http::Router&, std::function<Result<void>()> ready,
+  using AddRoutes = std::function<void(http::Router&, const Readiness& ready,
                                        std::function<void()> before)>;
   void add_routes(AddRoutes add);
 

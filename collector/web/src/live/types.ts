@@ -20,6 +20,7 @@ export interface Totals {
   received: number;
   running: number;
   waiting: number;
+  taken?: number;
   started_at: number | null;
 }
 
@@ -29,6 +30,9 @@ export interface Monitor {
   missed_events: number;
   cut_batches: number;
   history_error: string | null;
+  history_shed?: number | null;
+  broker_error?: string | null;
+  store_error?: string | null;
   version: string;
 }
 
@@ -37,6 +41,7 @@ export interface Worker {
   status: 'online' | 'lost' | 'left';
   active: number;
   slots: number;
+  stuck?: number;
   processed: number;
   loadavg?: number[] | null;
   queues?: string[];

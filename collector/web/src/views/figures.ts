@@ -39,6 +39,9 @@ export function figures(state: LiveState, range: number): Figure[] {
   const slots = state.workers
     .filter((worker) => worker.status === 'online')
     .reduce((sum, worker) => sum + worker.slots, 0);
+  const stuck = state.workers
+    .filter((worker) => worker.status === 'online')
+    .reduce((sum, worker) => sum + (worker.stuck ?? 0), 0);
 
   const before = points.ready[points.ready.length - 1 - MINUTE] ?? null;
   const ready = points.ready[points.ready.length - 1] ?? null;
@@ -78,7 +81,7 @@ export function figures(state: LiveState, range: number): Figure[] {
       label: 'Running',
       ...scaled(count(state.totals.running), ''),
       exact: exact(state.totals.running),
-      note: slots > 0 ? `of ${plural(slots, 'slot')}` : 'no worker online',
+      note: slots > 0 ? `of ${plural(slots, 'slot')}${stuck > 0 ? `, ${count(stuck)} stuck` : ''}` : 'no worker online',
       colour: 'running',
       values: spark(points.running),
     },
@@ -86,8 +89,8 @@ export function figures(state: LiveState, range: number): Figure[] {
       id: 'waiting-now',
       label: 'Waiting',
       ...scaled(count(waiting), ''),
-      exact: exact(waiting),
-      note: moved(ready, before),
+      exact: state.totals.taken ? `${exact(waiting)} in queues; ${exact(state.totals.taken)} more are held by workers and not started` : exact(waiting),
+      note: state.totals.taken ? `+ ${count(state.totals.taken)} taken, not started` : moved(ready, before),
       colour: 'waiting',
       values: spark(points.ready),
     },

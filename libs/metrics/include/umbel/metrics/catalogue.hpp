@@ -354,6 +354,18 @@ inline const Family kQueueAcked{
     "umbel_queue_acked_total", Kind::Counter, "Messages ever acknowledged.", {"queue"}, {}};
 inline const Family kWorkers{
     "umbel_workers", Kind::Gauge, "Workers by status: online, lost.", {"status"}, {}};
+inline const Family kStoreForgotten{"umbel_store_rows_forgotten_total",
+                                    Kind::Counter,
+                                    "Rows of the store that were past their time.",
+                                    {"table"},
+                                    {}};
+inline const Family kStoreBytes{
+    "umbel_store_file_bytes", Kind::Gauge, "Size of the store.", {}, {}};
+inline const Family kStoreFreeBytes{"umbel_store_free_bytes",
+                                    Kind::Gauge,
+                                    "Of the store's size, what is free and used again first.",
+                                    {},
+                                    {}};
 inline const Family kPages{
     "umbel_live_clients", Kind::Gauge, "Pages connected to the live stream.", {}, {}};
 inline const Family kPagesDropped{"umbel_live_clients_dropped_total",
