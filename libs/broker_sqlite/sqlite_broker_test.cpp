@@ -268,6 +268,33 @@ TEST_F(SqliteBroker, NamesTheFileThatItCannotOpen) {
                                   Log::none()));
 }
 
+TEST_F(SqliteBroker, AClockSetForwardCostsNoLeaseAndDeliversWhatIsDue) {
+  const auto workers = open(clock);
+  const auto others = open(clock);
+  const OutgoingMessage now{.queue = QueueName{"q"}, .message = {}, .not_before = {}};
+  ASSERT_TRUE(workers->publish({&now, 1}));
+  const auto consumer =
+      workers->consume({.queues = {QueueName{"q"}}, .prefetch = 1, .consumer = "w"}).value();
+  const auto taken = consumer->next(1, std::chrono::seconds{5}, {}).value();
+  ASSERT_EQ(taken.size(), 1U);
+  const OutgoingMessage later{.queue = QueueName{"later"},
+                              .message = {},
+                              .not_before = clock.wall() + std::chrono::minutes{30}};
+  ASSERT_TRUE(workers->publish({&later, 1}));
+
+  clock.set_wall(clock.wall() + std::chrono::hours{1});
+
+  const auto other =
+      others
+          ->consume(
+              {.queues = {QueueName{"q"}, QueueName{"later"}}, .prefetch = 2, .consumer = "x"})
+          .value();
+  const auto due = other->next(2, std::chrono::seconds{5}, {}).value();
+  ASSERT_EQ(due.size(), 1U);
+  EXPECT_EQ(due.front().queue, QueueName{"later"});
+  EXPECT_TRUE(consumer->ack({&taken.front().tag, 1}).value().empty());
+}
+
 TEST_F(SqliteBroker, APingSaysThatTheFileIsGone) {
   const auto broker = open(clock);
   EXPECT_TRUE(broker->ping());
