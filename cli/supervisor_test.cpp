@@ -324,10 +324,11 @@ TEST_F(Supervised, IsStoppedInOrderWhenNobodyReadsTheOutputAnyMore) {
                             "; exit 0' TERM; while true; do echo line; sleep 0.05; done"}},
             "exec \"$0\" \"$@\" >/proc/" + std::to_string(getpid()) + "/fd/" +
                 std::to_string(pipe_ends[1]));
+  // Only now has the supervisor surely opened the pipe for itself.
+  ASSERT_TRUE(eventually([&] { return lines_in(dir_.file("chatty.log")) > 0; }));
   close(pipe_ends[1]);
   char some[16];
   ASSERT_GT(::read(pipe_ends[0], some, sizeof some), 0);
-  ASSERT_TRUE(eventually([&] { return lines_in(dir_.file("chatty.log")) > 0; }));
 
   close(pipe_ends[0]);
 
