@@ -60,6 +60,17 @@ class MemoryLedger final : public TickLedger {
     all.resize(std::min(limit, all.size()));
     return all;
   }
+  Result<std::vector<ScheduleTicks>> newest_of_each() override {
+    const std::lock_guard lock{mutex_};
+    std::vector<ScheduleTicks> each;
+    for (const auto& [key, record] : rows_) {  // by schedule, then by time
+      if (each.empty() || each.back().newest.schedule != record.schedule) each.emplace_back();
+      each.back().newest = record;
+      each.back().missed += record.missed;
+      if (record.outcome == TickOutcome::Enqueued) each.back().last_task = record.task;
+    }
+    return each;
+  }
   Result<std::size_t> forget(WallTime before, std::size_t limit) override {
     const std::lock_guard lock{mutex_};
     ++attempts_;

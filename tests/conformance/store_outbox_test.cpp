@@ -67,6 +67,21 @@ TEST_P(OutboxConformance, AcceptingAnIdAgainMakesNothingNew) {
   EXPECT_EQ(store->outbox().unpublished(clock.wall() + seconds{1}, 10)->size(), 2U);
 }
 
+TEST_P(OutboxConformance, RowsOfALaterClockAreUnpublishedTooWhenAskedFor) {
+  const auto start = clock.wall();
+  ASSERT_TRUE(store->outbox().accept(accepting({a_task("now")}, start)).has_value());
+  ASSERT_TRUE(store->outbox()
+                  .accept(accepting({a_task("later")}, start + std::chrono::hours{1}))
+                  .has_value());
+
+  const auto without = store->outbox().unpublished(start, 10);
+  const auto with = store->outbox().unpublished(start, 10, start + seconds{2});
+
+  EXPECT_TRUE(without->empty());
+  ASSERT_EQ(with->size(), 1U);
+  EXPECT_EQ(with->front().task, TaskId{"later"});
+}
+
 TEST_P(OutboxConformance, OnlyRowsWrittenBeforeAreUnpublishedOldestFirst) {
   const auto start = clock.wall();
   for (const auto* id : {"t1", "t2", "t3"}) {

@@ -172,6 +172,38 @@ TEST_P(TickLedgerConformance, RecentTicksComeNewestFirst) {
   EXPECT_EQ((*recent)[1].task, TaskId{"t2"});
 }
 
+// However busy the others are, the one that ticked long ago is among them.
+TEST_P(TickLedgerConformance, EachScheduleHasItsNewestTickAndWhatItMissed) {
+  const auto start = clock.wall();
+  EXPECT_TRUE(store->ticks().newest_of_each()->empty());
+  ASSERT_TRUE(take("rare", start, "r1"));
+  for (int i = 1; i <= 40; ++i)
+    ASSERT_TRUE(take("busy", start + seconds{i}, "b" + std::to_string(i)));
+  ASSERT_TRUE(take("late", start, "l1"));
+  for (const int hour : {1, 2}) {
+    const WallTime latest = start + std::chrono::hours{hour};
+    ASSERT_TRUE(
+        store->ticks()
+            .record_missed("late", {latest - std::chrono::hours{1}, latest, 3}, clock.wall())
+            .value());
+  }
+
+  const auto each = store->ticks().newest_of_each();
+
+  ASSERT_EQ(each->size(), 3U);
+  EXPECT_EQ((*each)[0].newest.schedule, "busy");
+  EXPECT_EQ((*each)[0].newest.task, TaskId{"b40"});
+  EXPECT_EQ((*each)[0].last_task, TaskId{"b40"});
+  EXPECT_EQ((*each)[0].missed, 0U);
+  EXPECT_EQ((*each)[1].newest.schedule, "late");
+  EXPECT_EQ((*each)[1].newest.outcome, TickOutcome::Missed);
+  EXPECT_EQ((*each)[1].newest.due, start + std::chrono::hours{2});
+  EXPECT_EQ((*each)[1].last_task, TaskId{"l1"});
+  EXPECT_EQ((*each)[1].missed, 6U);
+  EXPECT_EQ((*each)[2].newest.schedule, "rare");
+  EXPECT_EQ((*each)[2].newest.due, start);
+}
+
 class SubmissionStoreConformance : public StoreConformance {
  protected:
   Submission a_submission(const std::string& fullname) {

@@ -101,15 +101,16 @@ Result<std::vector<Result<AcceptedRows>>> SqliteOutbox::accept_each(
   });
 }
 
-Result<std::vector<OutboxRow>> SqliteOutbox::unpublished(WallTime before, std::size_t limit) {
+Result<std::vector<OutboxRow>> SqliteOutbox::unpublished(WallTime before, std::size_t limit,
+                                                         std::optional<WallTime> after) {
   return file_.read(
       "read the outbox", [&](Connection& connection) -> Result<std::vector<OutboxRow>> {
         std::vector<OutboxRow> rows;
         auto found = connection.query(
             "SELECT id, task, queue, content_type, content_encoding, headers, body, correlation_id,"
-            " reply_to, priority, expires, not_before FROM outbox WHERE written < ? ORDER BY id "
-            "LIMIT ?",
-            before, limit);
+            " reply_to, priority, expires, not_before FROM outbox WHERE written < ? OR written > ?"
+            " ORDER BY id LIMIT ?",
+            before, after.value_or(WallTime::max()), limit);
         while (found.next()) {
           auto& row = rows.emplace_back();
           row.id = found.number(0);

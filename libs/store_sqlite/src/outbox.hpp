@@ -15,8 +15,8 @@ class SqliteOutbox final : public Outbox {
   [[nodiscard]] Result<AcceptedRows> accept(const Acceptance& acceptance) override;
   [[nodiscard]] Result<std::vector<Result<AcceptedRows>>> accept_each(
       std::span<const Acceptance> acceptances) override;
-  [[nodiscard]] Result<std::vector<OutboxRow>> unpublished(WallTime before,
-                                                           std::size_t limit) override;
+  [[nodiscard]] Result<std::vector<OutboxRow>> unpublished(WallTime before, std::size_t limit,
+                                                           std::optional<WallTime> after) override;
   [[nodiscard]] Result<void> clear(std::span<const OutboxId> rows) override;
 
  private:

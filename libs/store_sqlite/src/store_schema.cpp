@@ -148,6 +148,8 @@ DROP TABLE sightings_of_schedules;
 )sql",
     // Retention looks for the deepest of each subreddit.
     "CREATE INDEX sightings_by_subreddit ON sightings (subreddit, created)",
+    // The monitor adds up what each schedule missed.
+    "CREATE INDEX ticks_missed ON ticks (schedule, missed) WHERE missed > 0",
 };
 
 }  // namespace

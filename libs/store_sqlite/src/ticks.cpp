@@ -100,6 +100,31 @@ Result<std::vector<TickRecord>> SqliteTicks::recent(std::size_t limit) {
   });
 }
 
+// From name to name through the key: however many ticks there are, a few steps for each schedule.
+Result<std::vector<ScheduleTicks>> SqliteTicks::newest_of_each() {
+  using Each = std::vector<ScheduleTicks>;
+  return file_.read("read ticks", [&](Connection& connection) -> Result<Each> {
+    Each each;
+    auto row = connection.query(
+        "WITH RECURSIVE names (name) AS (SELECT min(schedule) FROM ticks"
+        " UNION ALL SELECT (SELECT min(schedule) FROM ticks WHERE schedule > name)"
+        " FROM names WHERE name IS NOT NULL)"
+        " SELECT schedule, due, outcome, task, recorded, missed,"
+        " coalesce((SELECT task FROM ticks AS run WHERE run.schedule = name"
+        "  AND run.outcome = 'enqueued' ORDER BY run.due DESC LIMIT 1), ''),"
+        " (SELECT coalesce(sum(gone.missed), 0) FROM ticks AS gone"
+        "  WHERE gone.schedule = name AND gone.missed > 0)"
+        " FROM names JOIN ticks ON schedule = name"
+        "  AND due = (SELECT max(due) FROM ticks AS newest WHERE newest.schedule = name)"
+        " WHERE name IS NOT NULL ORDER BY name");
+    while (row.next()) {
+      each.push_back(
+          {.newest = tick_record(row), .last_task = TaskId{row.text(6)}, .missed = row.number(7)});
+    }
+    return each;
+  });
+}
+
 Result<std::size_t> SqliteTicks::forget(WallTime before, std::size_t limit) {
   return file_.write("forget ticks", [&](Connection& connection) -> Result<std::size_t> {
     const auto gone = connection.run(

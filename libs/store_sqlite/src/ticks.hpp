@@ -21,6 +21,7 @@ class SqliteTicks final : public TickLedger {
   [[nodiscard]] Result<bool> record_missed(const std::string& schedule, const MissedTicks& missed,
                                            WallTime now) override;
   [[nodiscard]] Result<std::vector<TickRecord>> recent(std::size_t limit) override;
+  [[nodiscard]] Result<std::vector<ScheduleTicks>> newest_of_each() override;
   [[nodiscard]] Result<std::size_t> forget(WallTime before, std::size_t limit) override;
 
  private:

@@ -79,9 +79,9 @@ class Outbox {
       std::span<const Acceptance> acceptances) = 0;
 
   // Rows written before `before`, oldest first: what whoever accepted them did not manage to
-  // publish.
-  [[nodiscard]] virtual Result<std::vector<OutboxRow>> unpublished(WallTime before,
-                                                                   std::size_t limit) = 0;
+  // publish. With `after`, also those written after it: by a clock that has been set back since.
+  [[nodiscard]] virtual Result<std::vector<OutboxRow>> unpublished(
+      WallTime before, std::size_t limit, std::optional<WallTime> after = std::nullopt) = 0;
 
   // The rows' messages are in the broker. Rows already gone are passed over.
   [[nodiscard]] virtual Result<void> clear(std::span<const OutboxId> rows) = 0;

@@ -26,6 +26,13 @@ struct TickRecord {
   std::uint64_t missed = 0;  // for Missed: how many ticks up to and including `due`
 };
 
+// What the ledger knows of one schedule, all of its ticks taken together.
+struct ScheduleTicks {
+  TickRecord newest;         // of any outcome
+  TaskId last_task;          // of the newest tick that was enqueued; empty: none is known
+  std::uint64_t missed = 0;  // in all
+};
+
 // A schedule as a scheduler has it in force. Another definition is another schedule, as far as the
 // time before it is concerned.
 struct ScheduleInForce {
@@ -60,6 +67,8 @@ class TickLedger {
                                                    const MissedTicks& missed, WallTime now) = 0;
   // Newest first.
   [[nodiscard]] virtual Result<std::vector<TickRecord>> recent(std::size_t limit) = 0;
+  // One for each schedule that has ticks, by name.
+  [[nodiscard]] virtual Result<std::vector<ScheduleTicks>> newest_of_each() = 0;
   // Forgets at most `limit` ticks that were due before `before`, oldest first; the newest of those
   // of each schedule stays for ever, so that a scheduler knows where it stood. Answers how many.
   [[nodiscard]] virtual Result<std::size_t> forget(WallTime before, std::size_t limit) = 0;

@@ -22,9 +22,9 @@ class FaultyOutbox final : public Outbox {
       std::span<const Acceptance> acceptances) override {
     return plan_.run("outbox.accept_each", [&] { return real_.accept_each(acceptances); });
   }
-  [[nodiscard]] Result<std::vector<OutboxRow>> unpublished(WallTime before,
-                                                           std::size_t limit) override {
-    return plan_.run("outbox.unpublished", [&] { return real_.unpublished(before, limit); });
+  [[nodiscard]] Result<std::vector<OutboxRow>> unpublished(WallTime before, std::size_t limit,
+                                                           std::optional<WallTime> after) override {
+    return plan_.run("outbox.unpublished", [&] { return real_.unpublished(before, limit, after); });
   }
   [[nodiscard]] Result<void> clear(std::span<const OutboxId> rows) override {
     return plan_.run("outbox.clear", [&] { return real_.clear(rows); });
@@ -135,6 +135,9 @@ class FaultyTicks final : public TickLedger {
   }
   [[nodiscard]] Result<std::vector<TickRecord>> recent(std::size_t limit) override {
     return plan_.run("ticks.recent", [&] { return real_.recent(limit); });
+  }
+  [[nodiscard]] Result<std::vector<ScheduleTicks>> newest_of_each() override {
+    return plan_.run("ticks.newest_of_each", [&] { return real_.newest_of_each(); });
   }
   [[nodiscard]] Result<std::size_t> forget(WallTime before, std::size_t limit) override {
     return plan_.run("ticks.forget", [&] { return real_.forget(before, limit); });
