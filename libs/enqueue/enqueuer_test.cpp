@@ -268,6 +268,35 @@ TEST_F(EnqueuerTest, WhatCouldNotBePublishedIsAcceptedAndRelayedOnceMore) {
   EXPECT_EQ(waiting(), 0U);
 }
 
+TEST_F(EnqueuerTest, AClockThatIsSetBackKeepsNothingInTheOutbox) {
+  broker->fail_publish(PublishFault::BeforeEffect);
+  ASSERT_TRUE(submit(add("t1")).has_value());
+  EXPECT_EQ(enqueuer->relay().value(), 0U);
+
+  clock.set_wall(clock.wall() - std::chrono::hours{1});
+  clock.advance(seconds{3});
+
+  EXPECT_EQ(enqueuer->relay().value(), 1U);
+  EXPECT_THAT(delivered_ids("demo"), ElementsAre("t1"));
+}
+
+TEST_F(EnqueuerTest, AClockThatIsSetForwardMakesNothingOld) {
+  EXPECT_EQ(enqueuer->relay().value(), 0U);
+  broker->fail_publish(PublishFault::BeforeEffect, 2);
+  ASSERT_TRUE(submit(add("t1")).has_value());
+
+  clock.advance(milliseconds{500});
+  clock.set_wall(clock.wall() + std::chrono::hours{1});
+
+  EXPECT_EQ(enqueuer->relay().value(), 0U) << "written half a second ago";
+  ASSERT_TRUE(submit(add("t2")).has_value());
+  clock.advance(milliseconds{1900});
+  EXPECT_EQ(enqueuer->relay().value(), 1U) << "two seconds old by now; the other is not";
+  clock.advance(milliseconds{200});
+  EXPECT_EQ(enqueuer->relay().value(), 1U);
+  EXPECT_THAT(delivered_ids("demo"), ElementsAre("t1", "t2"));
+}
+
 TEST_F(EnqueuerTest, ALostAnswerBringsTheSameTaskExactlyOnceMore) {
   broker->fail_publish(PublishFault::AfterEffect);
   ASSERT_TRUE(submit(add("t1")).has_value());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "acceptance_group.hpp"
 #include "arguments.hpp"
@@ -13,7 +14,8 @@ namespace umbel {
 namespace {
 
 constexpr std::size_t kRelayBatch = 500;
-constexpr std::size_t kMostTogether = 200;  // acceptances in one transaction
+constexpr auto kClockStep = std::chrono::milliseconds{500};  // less is no step
+constexpr std::size_t kMostTogether = 200;                   // acceptances in one transaction
 constexpr std::size_t kLongestId = 255;
 constexpr int kHighestPriority = 255;
 
@@ -237,15 +239,35 @@ void Enqueuer::publish_rows(std::span<const OutboxRow> rows) {
 }
 
 Result<std::size_t> Enqueuer::relay(std::chrono::milliseconds older_than) {
-  const auto before = clock_.wall() - older_than;
+  const auto steady = clock_.steady();
+  const auto wall = clock_.wall();
+  const auto before = wall - older_than - set_forward(wall, steady, older_than);
+  const auto after = wall + older_than;
   std::size_t published = 0;
   for (;;) {
-    const auto rows = store_.outbox().unpublished(before, kRelayBatch);
+    const auto rows = store_.outbox().unpublished(before, kRelayBatch, after);
     if (!rows) return rows.error();
     if (auto carried = carry(*rows); !carried) return carried.error();
     published += rows->size();
     if (rows->size() < kRelayBatch) return published;
   }
+}
+
+std::chrono::microseconds Enqueuer::set_forward(WallTime wall, Steady::time_point steady,
+                                                std::chrono::milliseconds older_than) {
+  const std::lock_guard lock{clock_mutex_};
+  const auto last = std::exchange(last_look_, ClockLook{wall, steady});
+  if (steady >= forward_until_) forward_ = {};
+  if (!last) return forward_;
+  const auto step = (wall - last->wall) -
+                    std::chrono::duration_cast<std::chrono::microseconds>(steady - last->steady);
+  if (step > kClockStep) {
+    forward_ += step;
+    forward_until_ = steady + older_than;
+  } else if (step < -kClockStep) {
+    forward_ = {};
+  }
+  return forward_;
 }
 
 Result<void> Enqueuer::carry(std::span<const OutboxRow> rows) {

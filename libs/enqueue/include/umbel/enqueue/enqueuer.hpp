@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -89,7 +90,9 @@ class Enqueuer {
   void publish_rows(std::span<const OutboxRow> rows);
 
   // Publishes what has waited in the outbox for more than `older_than`; answers how many. Any
-  // program may call it, at any time.
+  // program may call it, at any time. Rows carry the wall time of whoever wrote them: where the
+  // clock was set back meanwhile they go out at once, where it was set forward they wait their time
+  // all the same.
   [[nodiscard]] Result<std::size_t> relay(
       std::chrono::milliseconds older_than = std::chrono::seconds{2});
 
@@ -103,6 +106,10 @@ class Enqueuer {
   // One transaction for all who came together, and one publish.
   void accept_joined(std::span<enqueue::Joined* const> joined);
   void note_refused(const OutboxRow& row, const Error& why);
+  // By how much the wall clock has lately been set forward, so that what was written just before is
+  // not taken for old.
+  [[nodiscard]] std::chrono::microseconds set_forward(WallTime wall, Steady::time_point steady,
+                                                      std::chrono::milliseconds older_than);
   Store& store_;
   Broker& broker_;
   const Clock& clock_;
@@ -111,6 +118,15 @@ class Enqueuer {
   std::atomic<bool> publishing_fails_{false};
   std::atomic<OutboxId> last_refused_{0};
   std::unique_ptr<enqueue::AcceptanceGroup> group_;
+
+  struct ClockLook {
+    WallTime wall{};
+    Steady::time_point steady{};
+  };
+  std::mutex clock_mutex_;  // of the three below
+  std::optional<ClockLook> last_look_;
+  std::chrono::microseconds forward_{0};
+  Steady::time_point forward_until_{};
 };
 
 // The default queue of a task that nobody has registered.
