@@ -42,34 +42,32 @@ void Query::set(int index, Borrowed value) {
 namespace {
 
 Result<std::unique_ptr<SQLite::Database>> open_database(const std::string& path,
-                                                        const sqlite::OpenOptions& options) {
+                                                        const sqlite::OpenOptions& options,
+                                                        sqlite::Checkpointer& checkpointer) {
   auto database = sqlite::open(path, kApplicationId, schema(), options);
-  if (!database) return database.error();
-  try {
-    // Fewer, longer turns of the write-ahead log: each ends in waiting for the disk.
-    (*database)->exec("PRAGMA wal_autocheckpoint = 4000");
-  } catch (const SQLite::Exception& failure) {
-    return sqlite::to_error(failure, "open " + path);
-  }
+  if (database) checkpointer.watch(**database);
   return database;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, bool full_sync,
-                                                     std::chrono::milliseconds busy_timeout) {
-  auto database = open_database(path, {.full_sync = full_sync, .busy_timeout = busy_timeout});
+                                                     std::chrono::milliseconds busy_timeout,
+                                                     sqlite::Checkpointer& checkpointer) {
+  auto database =
+      open_database(path, {.full_sync = full_sync, .busy_timeout = busy_timeout}, checkpointer);
   if (!database) return database.error();
   return std::unique_ptr<Connection>{
-      new Connection{std::move(*database), path, full_sync, busy_timeout}};
+      new Connection{std::move(*database), path, full_sync, busy_timeout, checkpointer}};
 }
 
 Connection::Connection(std::unique_ptr<SQLite::Database> database, std::string path, bool full_sync,
-                       std::chrono::milliseconds busy_timeout)
+                       std::chrono::milliseconds busy_timeout, sqlite::Checkpointer& checkpointer)
     : database_{std::move(database)},
       path_{std::move(path)},
       full_sync_{full_sync},
-      busy_timeout_{busy_timeout} {}
+      busy_timeout_{busy_timeout},
+      checkpointer_{checkpointer} {}
 
 Result<bool> Connection::follow() {
   if (!sqlite::has_moved(*database_)) return Result<bool>{false};
@@ -79,7 +77,8 @@ Result<bool> Connection::follow() {
                             "use " + path_);
   }
   auto fresh = open_database(
-      path_, {.full_sync = full_sync_, .busy_timeout = busy_timeout_, .create = false});
+      path_, {.full_sync = full_sync_, .busy_timeout = busy_timeout_, .create = false},
+      checkpointer_);
   if (!fresh) return fresh.error();
   statements_.clear();
   database_ = std::move(*fresh);

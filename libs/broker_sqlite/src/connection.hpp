@@ -15,6 +15,7 @@
 #include <unordered_map>
 
 #include "umbel/base/result.hpp"
+#include "umbel/sqlite/checkpointer.hpp"
 
 namespace umbel::broker_sqlite {
 
@@ -57,11 +58,12 @@ class Query {
   SQLite::Statement& statement_;
 };
 
-// Belongs to one thread at a time: its owner guards it.
+// Belongs to one thread at a time: its owner guards it. The checkpointer outlives it.
 class Connection {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open(
-      const std::string& path, bool full_sync, std::chrono::milliseconds busy_timeout);
+      const std::string& path, bool full_sync, std::chrono::milliseconds busy_timeout,
+      sqlite::Checkpointer& checkpointer);
 
   // Opens the file anew if another one has taken its place: then it answers true, and nothing that
   // was known of the file holds any more. Unavailable: the file is gone, and nobody made another.
@@ -82,7 +84,7 @@ class Connection {
 
  private:
   Connection(std::unique_ptr<SQLite::Database> database, std::string path, bool full_sync,
-             std::chrono::milliseconds busy_timeout);
+             std::chrono::milliseconds busy_timeout, sqlite::Checkpointer& checkpointer);
   SQLite::Statement& statement(const char* sql);
 
   template <class... Values>
@@ -96,6 +98,7 @@ class Connection {
   std::string path_;
   bool full_sync_;
   std::chrono::milliseconds busy_timeout_;
+  sqlite::Checkpointer& checkpointer_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;
 };
 

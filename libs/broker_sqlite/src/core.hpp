@@ -11,6 +11,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/base/log.hpp"
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
+#include "umbel/sqlite/checkpointer.hpp"
 #include "umbel/sqlite/database.hpp"
 #include "wake.hpp"
 
@@ -34,10 +35,12 @@ class Core {
   const WakeFolder wake;
   const Leases leases;
   sqlite::Damage damage;
+  const std::unique_ptr<sqlite::Checkpointer> checkpointer;
   Keeper keeper;
 
  private:
   Core(SqliteBrokerOptions from, const Clock& with_clock, Log with_log,
+       std::unique_ptr<sqlite::Checkpointer> with_checkpointer,
        std::unique_ptr<Connection> keepers);
 };
 

@@ -3,42 +3,15 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <filesystem>
 #include <thread>
 #include <utility>
 
+#include "lock_wait.hpp"
+
 namespace umbel::sqlite {
 namespace {
-
-// SQLite's own waiting grows to 100 ms a step, which is an age when the writer ahead needs 200 us:
-// we look again sooner.
-constexpr int kShortWaits = 20;
-constexpr int kMiddleWaits = 40;
-constexpr std::int64_t kShortWaitMicros = 100;
-constexpr std::int64_t kMiddleWaitMicros = 500;
-constexpr std::int64_t kLongWaitMicros = 2000;
-
-// How long the first `tries` waits take together.
-constexpr std::int64_t waited_micros(std::int64_t tries) {
-  const auto part = [&](std::int64_t from, std::int64_t to) {
-    return std::clamp(tries, from, to) - from;
-  };
-  return part(0, kShortWaits) * kShortWaitMicros +
-         part(kShortWaits, kMiddleWaits) * kMiddleWaitMicros +
-         std::max<std::int64_t>(tries - kMiddleWaits, 0) * kLongWaitMicros;
-}
-
-// Called by SQLite when a lock is taken. The limit travels in the pointer itself: it is all the
-// state there is, and so nothing has to outlive the connection.
-int wait_for_lock(void* limit_micros, int tries) {
-  const auto waited = waited_micros(tries);
-  if (waited >= std::bit_cast<std::intptr_t>(limit_micros)) return 0;
-  std::this_thread::sleep_for(std::chrono::microseconds{waited_micros(tries + 1) - waited});
-  return 1;
-}
 
 int number(SQLite::Database& database, const char* query) {
   return database.execAndGet(query).getInt();
@@ -88,9 +61,7 @@ Result<std::unique_ptr<SQLite::Database>> try_open(const std::string& path,
   const int create = options.create ? SQLite::OPEN_CREATE : 0;
   auto database = std::make_unique<SQLite::Database>(
       path, SQLite::OPEN_READWRITE | create | SQLite::OPEN_NOMUTEX);
-  const std::chrono::microseconds limit = options.busy_timeout;
-  sqlite3_busy_handler(database->getHandle(), wait_for_lock,
-                       std::bit_cast<void*>(static_cast<std::intptr_t>(limit.count())));
+  wait_for_locks(*database, options.busy_timeout);
 
   const auto version = [&] {
     // One snapshot: another process may be creating the file between two looks.

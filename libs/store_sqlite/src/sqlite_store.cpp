@@ -29,7 +29,7 @@ class SqliteStore final : public Store {
  public:
   SqliteStore(const SqliteStoreOptions& options, std::unique_ptr<SQLite::Database> database,
               const Clock& clock, Log log)
-      : file_{options.path, std::move(database),
+      : file_{options.path, options.full_sync, std::move(database),
               [this, options, log = std::move(log)] { return open_again(options, log); }},
         outbox_{file_},
         results_{file_},
@@ -68,6 +68,7 @@ class SqliteStore final : public Store {
     auto database = sqlite::open(options.path, kStoreApplicationId, store_migrations(),
                                  {.full_sync = options.full_sync, .create = false});
     if (!database) return database;
+    file_.checkpointer.watch(**database);
     file_.damage.forget();
     log.warn("the store's file was replaced and is opened anew", {{"path", options.path}});
     return database;

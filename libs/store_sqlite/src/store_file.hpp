@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "connections.hpp"
+#include "umbel/sqlite/checkpointer.hpp"
 
 namespace umbel::store_sqlite {
 
@@ -14,10 +15,18 @@ inline constexpr std::int32_t kStoreApplicationId = 0x556D6253;  // `UmbS`
 inline constexpr std::size_t kIdleReaders = 8;
 
 struct StoreFile {
-  StoreFile(std::string file, std::unique_ptr<SQLite::Database> database, Writer::Open open_again)
+  StoreFile(std::string file, bool full_sync, std::unique_ptr<SQLite::Database> database,
+            Writer::Open open_again)
       : path{std::move(file)},
-        writer{std::move(database), std::move(open_again)},
+        checkpointer{path, {.full_sync = full_sync}},
+        writer{watched(std::move(database)), std::move(open_again)},
         readers{path, kIdleReaders} {}
+
+  [[nodiscard]] std::unique_ptr<SQLite::Database> watched(
+      std::unique_ptr<SQLite::Database> database) {
+    checkpointer.watch(*database);
+    return database;
+  }
 
   // `work(Connection&)` in one transaction; `doing` is a few words, such as "accept tasks".
   template <class Work>
@@ -35,6 +44,7 @@ struct StoreFile {
 
   std::string path;
   sqlite::Damage damage;
+  sqlite::Checkpointer checkpointer;  // outlives the writer's connection
   Writer writer;
   Readers readers;
 };
