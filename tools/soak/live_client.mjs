@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 
 const AGAIN_AFTER = 1000; // ms
+const TEXT = 1;
+const PING = 9;
+const PONG = 10;
 
 export class LiveClient {
   messages = 0;
@@ -66,9 +69,18 @@ export class LiveClient {
         head = 10;
       }
       if (buffer.length < head + size) return buffer;
-      if ((buffer[0] & 0x0f) === 1) this.#message(buffer.subarray(head, head + size));
+      const text = buffer.subarray(head, head + size);
+      if ((buffer[0] & 0x0f) === TEXT) this.#message(text);
+      if ((buffer[0] & 0x0f) === PING) this.#pong(text);
       buffer = buffer.subarray(head + size);
     }
+  }
+
+  // A client's frames are masked (RFC 6455, 5.3).
+  #pong(payload) {
+    const mask = randomBytes(4);
+    const masked = payload.map((byte, i) => byte ^ mask[i % 4]);
+    this.#socket.write(Buffer.concat([Buffer.from([0x80 | PONG, 0x80 | masked.length]), mask, masked]));
   }
 
   #message(text) {
