@@ -113,6 +113,10 @@ class DyingHistory final : public History {
   DyingHistory(History& real, int appends, When when) : real_{real}, lives_{appends}, when_{when} {}
   [[nodiscard]] bool dead() const { return dead_; }
 
+  Result<void> become_writer() override {
+    if (dead_) return unavailable("killed");
+    return real_.become_writer();
+  }
   Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                       const HistoryPosition& position) override {
     if (!dead_ && lives_-- > 0) return real_.append(tasks, moments, position);
@@ -172,6 +176,140 @@ TEST(IntakeFaults, KilledAtAnyWriteAfterAnOutageNothingIsCountedTwice) {
   }
 }
 
+// Writes down where the history stood, so that a step back shows.
+class WatchedHistory final : public History {
+ public:
+  explicit WatchedHistory(History& real) : real_{real} {}
+  [[nodiscard]] bool went_back() const { return went_back_; }
+
+  Result<void> become_writer() override { return real_.become_writer(); }
+  Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
+                      const HistoryPosition& position) override {
+    const auto before = real_.position();
+    auto done = real_.append(tasks, moments, position);
+    if (done && before && before->event_offset > position.event_offset) went_back_ = true;
+    return done;
+  }
+  Result<HistoryPosition> position() override { return real_.position(); }
+  Result<std::vector<KeptRow>> kept(const std::string& kind, std::int64_t from) override {
+    return real_.kept(kind, from);
+  }
+  Result<Task> find(const TaskId& id) override { return real_.find(id); }
+  Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_.timeline(id); }
+  Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
+    return real_.latest(limit, from);
+  }
+  Result<std::vector<Task>> unfinished(std::size_t limit) override {
+    return real_.unfinished(limit);
+  }
+  Result<std::size_t> forget(WallTime before) override { return real_.forget(before); }
+
+ private:
+  History& real_;
+  std::atomic<bool> went_back_{false};
+};
+
+std::uint64_t charted(Session& run, Count what) {
+  return run.live.with([&](LiveState& state) {
+    std::uint64_t total = 0;
+    for (const auto& [from, bucket] : state.rollup().between(0, 0, 1LL << 40))
+      total += bucket.counts[static_cast<std::size_t>(what)];
+    return total;
+  });
+}
+
+// One collector writes, another one stands by; the first is killed at its nth write, and the second
+// takes over: with all that it read meanwhile still waiting, or long given up.
+TEST(IntakeFaults, WhoTakesTheHistoryOverGoesOnFromWhereItStands) {
+  for (const std::size_t most_waiting : {std::size_t{1000}, std::size_t{3}}) {
+    for (const When when : {When::Before, When::After}) {
+      bool outlived = false;
+      for (int appends = 1; !outlived && appends < 60; appends += 3) {
+        SCOPED_TRACE(std::to_string(appends) + " writes, then killed " + testing::to_text(when) +
+                     "; " + std::to_string(most_waiting) + " may wait");
+        TestEngines engines;
+        auto first_history =
+            open_history("sqlite:" + engines.dir.file("umbel.db"), engines.clock, Log::none())
+                .value();
+        auto mortal = std::make_unique<DyingHistory>(*first_history, appends, when);
+        auto first = std::make_unique<Session>(*engines.broker, *engines.store, *mortal,
+                                               engines.clock, Session::quick());
+        ASSERT_TRUE(first_history->become_writer().has_value());
+        WatchedHistory watched{*engines.history};
+        IntakeOptions options = Session::quick();
+        options.most_waiting = most_waiting;
+        Session second{*engines.broker, *engines.store, watched, engines.clock, options};
+        const auto batches = Story::batches(engines.clock.wall());
+        const std::size_t most = batches.size() / 2;
+        for (std::size_t i = 0; i < most; ++i) {
+          engines.publish(batches[i]);
+          ASSERT_TRUE(eventually(
+              [&] { return mortal->dead() || engines.history->position()->event_offset > i; }));
+        }
+        ASSERT_TRUE(second.reaches([&](const Totals& totals) { return totals.received >= 6; }));
+        outlived = !mortal->dead();
+        first.reset();
+        mortal.reset();
+        first_history.reset();  // the lock is free
+
+        for (std::size_t i = most; i < batches.size(); ++i) engines.publish(batches[i]);
+        Story::finish_what_was_lost(engines);
+
+        Story::expect_whole(engines, second);
+        EXPECT_FALSE(watched.went_back());
+        EXPECT_EQ(charted(second, Count::Received), Story::kTotals.received);
+        EXPECT_EQ(charted(second, Count::Succeeded), Story::kTotals.succeeded);
+        if (::testing::Test::HasFailure()) return;
+      }
+      EXPECT_TRUE(outlived);
+    }
+  }
+}
+
+// What the one that stood by did not read the first one had counted: cut off meanwhile, it is not
+// lost.
+TEST(IntakeFaults, WhoStoodByWithoutReadingTakesOverTheCountsOfTheFirst) {
+  TestEngines engines{20'000};
+  auto first_history =
+      open_history("sqlite:" + engines.dir.file("umbel.db"), engines.clock, Log::none()).value();
+  auto first = std::make_unique<Session>(*engines.broker, *engines.store, *first_history,
+                                         engines.clock, Session::quick());
+  engines.publish({received("early", engines.clock.wall())});
+  ASSERT_TRUE(
+      eventually([&] { return kept_in_state(*engines.history, "early", TaskState::Received); }));
+  metrics::Metrics metrics{"collector"};
+  Live live{100, engines.clock.wall(), &engines.clock};
+  Intake second{*engines.broker,
+                engines.store->results(),
+                *engines.history,
+                live,
+                engines.clock,
+                metrics,
+                Log::none(),
+                Session::quick(),
+                [] { return std::uint64_t{1}; }};
+  ASSERT_TRUE(second.load().has_value());  // and is held up before it reads anything
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    engines.publish({received("t" + std::to_string(i), engines.clock.wall())});
+    if (i % 50 == 49) {
+      ASSERT_TRUE(first->reaches([&](const Totals& totals) { return totals.received >= i + 2; }));
+    }
+  }
+  first.reset();
+  first_history.reset();
+  const auto stood = engines.history->position().value().event_offset;
+
+  second.start();
+  engines.publish({received("late", engines.clock.wall())});
+
+  ASSERT_TRUE(
+      eventually([&] { return kept_in_state(*engines.history, "late", TaskState::Received); }));
+  const Totals totals = live.with([](LiveState& state) { return state.totals(); });
+  EXPECT_EQ(totals, (Totals{.received = 402}));
+  EXPECT_EQ(engines.history->position()->event_offset, stood + 1);
+  second.stop();
+}
+
 TEST(IntakeFaults, AHistoryThatHangsHoldsUpNothingThatIsShown) {
   TestEngines engines;
   std::mutex gate;
@@ -179,6 +317,7 @@ TEST(IntakeFaults, AHistoryThatHangsHoldsUpNothingThatIsShown) {
   class Hanging final : public History {
    public:
     Hanging(History& real, std::mutex& gate) : real_{real}, gate_{gate} {}
+    Result<void> become_writer() override { return real_.become_writer(); }
     Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                         const HistoryPosition& position) override {
       const std::lock_guard wait{gate_};

@@ -6,6 +6,7 @@
 #include "test_engines.hpp"
 #include "test_events.hpp"
 #include "test_session.hpp"
+#include "umbel/testing/fake_clock.hpp"
 
 namespace umbel::collector {
 namespace {
@@ -135,6 +136,34 @@ TEST_F(IntakeOverSqlite, ClosesATaskWhoseEndEventWasLost) {
   EXPECT_TRUE(run.counts("umbel_tasks_closed_from_results_total 1"));
 }
 
+TEST_F(IntakeOverSqlite, HowLongAResultWaitsForItsEventIsNoMatterOfTheWallClock) {
+  testing::FakeClock clock;
+  IntakeOptions options = Session::quick();
+  options.close_after = std::chrono::seconds{3};
+  Session run{*engines.broker, *engines.store, *engines.history, clock, options};
+  const auto goes_on = [&](const std::string& marker) {
+    engines.publish({received(marker, clock.wall())});
+    return eventually([&] {
+      clock.advance(milliseconds{1});
+      return kept_in_state(*engines.history, marker, TaskState::Received);
+    });
+  };
+  engines.publish({received("a", clock.wall()), started("a", clock.wall())});
+  engines.finish("a", "3");
+  ASSERT_TRUE(goes_on("seen"));
+
+  clock.set_wall(clock.wall() + std::chrono::hours{1});
+  ASSERT_TRUE(goes_on("forward"));
+  EXPECT_TRUE(kept_in_state(*engines.history, "a", TaskState::Started));
+  clock.set_wall(clock.wall() - std::chrono::hours{2});
+  ASSERT_TRUE(goes_on("back"));
+
+  ASSERT_TRUE(eventually([&] {
+    clock.advance(milliseconds{100});
+    return kept_in_state(*engines.history, "a", TaskState::Success);
+  }));
+}
+
 TEST_F(IntakeOverSqlite, AResultWhoseEventCameClosesNothing) {
   IntakeOptions options = Session::quick();
   options.close_after = milliseconds{500};
@@ -163,7 +192,39 @@ TEST_F(IntakeOverSqlite, ATaskThatLiveStateForgotIsReadBackBeforeItIsChanged) {
   ASSERT_TRUE(
       eventually([&] { return kept_in_state(*engines.history, "old", TaskState::Success); }));
   EXPECT_EQ(engines.history->find(TaskId{"old"})->name, "reddit.discover");
-  EXPECT_TRUE(run.counts("umbel_tasks_evicted_total 2"));
+  EXPECT_TRUE(run.counts("umbel_tasks_evicted_total 3"));
+}
+
+TEST_F(IntakeOverSqlite, TasksBeyondTheBoundAreCountedWhereTheyAre) {
+  IntakeOptions options = Session::quick();
+  options.most_tasks = 3;
+  constexpr int kTasks = 20;
+  const auto id = [](int i) { return "t" + std::to_string(i); };
+  const auto in_state = [](Session& run, TaskState state) {
+    return run.live.with([&](LiveState& live) { return live.in_state(state); });
+  };
+  {
+    Session run{engines, options};
+    engines.history->broken = true;  // the history knows nothing of them when they come back
+    for (int i = 0; i < kTasks; ++i) engines.publish({received(id(i), now())});
+    for (int i = 0; i < kTasks; ++i) engines.publish({started(id(i), now())});
+    ASSERT_TRUE(
+        eventually([&] { return in_state(run, TaskState::Started) == std::uint64_t{kTasks}; }));
+    EXPECT_EQ(in_state(run, TaskState::Received), 0U);
+    EXPECT_EQ(run.totals(), (Totals{.received = kTasks}));
+    engines.history->broken = false;
+    for (int i = 0; i < 5; ++i) engines.publish({succeeded(id(i), now())});
+    ASSERT_TRUE(eventually([&] { return in_state(run, TaskState::Started) == 15; }));
+    ASSERT_TRUE(
+        eventually([&] { return kept_in_state(*engines.history, id(4), TaskState::Success); }));
+  }
+
+  Session next{engines, options};
+
+  EXPECT_EQ(in_state(next, TaskState::Started), 15U) << "more than it can hold";
+  for (int i = 5; i < kTasks; ++i) engines.publish({succeeded(id(i), now())});
+  ASSERT_TRUE(eventually([&] { return in_state(next, TaskState::Started) == 0; }));
+  EXPECT_EQ(next.totals(), (Totals{.succeeded = kTasks, .received = kTasks}));
 }
 
 TEST_F(IntakeOverSqlite, WhatIsNoEventIsCountedAndPassedOver) {

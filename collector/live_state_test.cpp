@@ -6,13 +6,16 @@
 #include "delta.hpp"
 #include "discovery.hpp"
 #include "figures.hpp"
+#include "gauges.hpp"
 #include "kept.hpp"
 #include "sections.hpp"
 #include "test_events.hpp"
+#include "umbel/testing/fake_clock.hpp"
 
 namespace umbel::collector {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
@@ -146,6 +149,8 @@ TEST(Series, ASecondNobodyWatchedHasNoValues) {
 TEST(Series, WhatIsTakenInLateBelongsToItsOwnSecond) {
   Series series;
   const std::int64_t t = unix_second(kNow);
+  series.observe(kNow - seconds{70}, kNow);
+  (void)series.take_amended();
 
   series.count(Count::Succeeded, kNow - seconds{60}, kNow);
   series.count(Count::Succeeded, kNow - seconds{1}, kNow);
@@ -155,6 +160,35 @@ TEST(Series, WhatIsTakenInLateBelongsToItsOwnSecond) {
   EXPECT_EQ(series.at(t - 60).counts[0], 1U);
   EXPECT_EQ(series.at(t).counts[0], 2U);
   EXPECT_TRUE(series.take_amended());
+  EXPECT_FALSE(series.take_amended());
+}
+
+TEST(Series, WhatHappenedDuringAStandstillBelongsToItsOwnSecondHoweverShort) {
+  Series series;
+  series.observe(kNow - seconds{30}, kNow);
+  const WallTime woken = kNow + seconds{7};
+  const std::int64_t t = unix_second(kNow);
+
+  for (int i = 1; i <= 7; ++i) series.count(Count::Succeeded, kNow + seconds{i}, woken);
+  series.count(Count::Succeeded, kNow - seconds{1}, woken);
+  series.observe(kNow, woken);
+  series.count(Count::Succeeded, woken - seconds{1}, woken + milliseconds{10});
+
+  for (int i = 1; i <= 6; ++i) EXPECT_EQ(series.at(t + i).counts[0], 1U) << i;
+  EXPECT_EQ(series.at(t + 7).counts[0], 2U) << "its own, and the one that was late by a second";
+  EXPECT_EQ(series.at(t - 1).counts[0], 1U) << "late by 8 seconds";
+  EXPECT_TRUE(series.take_amended());
+}
+
+TEST(Series, AWatchedStreamNeverChangesASecondThatWasShown) {
+  Series series;
+  WallTime now = kNow;
+  series.observe(now, now);
+  for (int i = 0; i < 100; ++i) {
+    series.count(Count::Succeeded, now - milliseconds{150}, now);
+    series.observe(now - milliseconds{100}, now);
+    now += milliseconds{100};
+  }
   EXPECT_FALSE(series.take_amended());
 }
 
@@ -242,6 +276,35 @@ TEST(Delta, NamesWorkersAndQueuesThatAreGone) {
   EXPECT_EQ(change.at("queues_gone").as_array().at(0).as_string(), "q");
 }
 
+TEST(GaugesTest, CountWhatLostWorkersHadStarted) {
+  testing::FakeClock clock;
+  metrics::Metrics metrics{"collector"};
+  Live live{100, clock.wall()};
+  LiveStream stream{live, clock, metrics, {}};
+  Gauges gauges{live, stream, clock, metrics};
+  const auto tell = [&](const Event& event) {
+    live.with([&](LiveState& state) { (void)state.apply(event, clock.wall()); });
+  };
+  const auto held = [&] {
+    gauges.update();
+    const std::string text = metrics.text();
+    const std::string name = "\numbel_tasks_on_lost_workers ";
+    const auto at = text.find(name);
+    return at == std::string::npos ? -1 : std::stoi(text.substr(at + name.size()));
+  };
+  tell(heartbeat("w1@host", clock.wall()));
+  for (const char* id : {"a", "b", "c"}) tell(started(id, clock.wall()));
+  tell(succeeded("c", clock.wall()));
+  EXPECT_EQ(held(), 0);
+
+  clock.advance(minutes{2});
+  EXPECT_EQ(held(), 2);
+  Event elsewhere = started("a", clock.wall());
+  std::get<TaskEvent>(elsewhere).origin.hostname = "w2@host";
+  tell(elsewhere);
+  EXPECT_EQ(held(), 1) << "another worker has taken it up";
+}
+
 TEST(Discovery, KeepsALostWorkerForTenMinutesAndDropsOneThatSaidGoodbye) {
   LiveState state = a_state();
   state.apply(heartbeat("lost@host", kNow), kNow);
@@ -271,31 +334,28 @@ TEST(Discovery, RefusesATargetWithoutAProgramOrAPort) {
 }
 
 TEST(ScheduleRows, OneForEachScheduleWithItsNewestTick) {
-  std::vector<TickRecord> ticks(3);
-  ticks[0] = {.schedule = "b",
-              .due = kNow,
-              .outcome = TickOutcome::Missed,
-              .task = {},
-              .recorded = kNow,
-              .missed = 4};
-  ticks[1] = {.schedule = "b",
-              .due = kNow - minutes{5},
-              .outcome = TickOutcome::Enqueued,
-              .task = TaskId{"t"},
-              .recorded = kNow,
-              .missed = 0};
-  ticks[2] = {.schedule = "a",
-              .due = kNow,
-              .outcome = TickOutcome::Enqueued,
-              .task = TaskId{"u"},
-              .recorded = kNow,
-              .missed = 0};
+  std::vector<ScheduleTicks> schedules(2);
+  schedules[0].newest = {.schedule = "a",
+                         .due = kNow,
+                         .outcome = TickOutcome::Enqueued,
+                         .task = TaskId{"u"},
+                         .recorded = kNow,
+                         .missed = 0};
+  schedules[0].last_task = TaskId{"u"};
+  schedules[1].newest = {.schedule = "b",
+                         .due = kNow,
+                         .outcome = TickOutcome::Missed,
+                         .task = {},
+                         .recorded = kNow,
+                         .missed = 4};
+  schedules[1].last_task = TaskId{"t"};
+  schedules[1].missed = 7;
 
-  const auto rows = schedule_rows(ticks);
+  const auto rows = schedule_rows(schedules);
 
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].name, "a");
-  EXPECT_EQ(rows[1], (ScheduleRow{"b", kNow, TaskId{"t"}, TickOutcome::Missed, 4}));
+  EXPECT_EQ(rows[1], (ScheduleRow{"b", kNow, TaskId{"t"}, TickOutcome::Missed, 7}));
 }
 
 TEST(ClosingEvent, WritesValuesAsPythonWould) {

@@ -98,8 +98,54 @@ TEST(TaskTableTest, LetsGoOfFinishedTasksFirstThenOfTheOldestUnfinished) {
   EXPECT_EQ(ids(table), (std::vector<std::string>{"d", "c", "b"}));
   EXPECT_EQ(table.evicted(), 2U);
   EXPECT_EQ(table.evicted_unfinished(), 1U);
-  EXPECT_EQ(table.in_state(TaskState::Received), 3U);
+  EXPECT_EQ(table.in_state(TaskState::Received), 4U) << "the one that had to go still counts";
   EXPECT_EQ(table.in_state(TaskState::Success), 0U);
+}
+
+// Against the same tasks in a table that holds them all.
+TEST(TaskTableTest, UnfinishedTasksThatHadToGoStillCountInTheirState) {
+  constexpr std::array kStates{TaskState::Received, TaskState::Started, TaskState::Retry,
+                               TaskState::Success};
+  std::mt19937 random{20261122};
+  TaskTable small{{.tasks = 20, .with_texts = 10}};
+  TaskTable large{{.tasks = 1000, .with_texts = 10}};
+  for (int i = 0; i < 20'000; ++i) {
+    const auto n = random() % 100;
+    const std::string id = n % 3 == 0 ? "task " + std::to_string(n) : uuid(n);
+    const Task task = a_task(id, kStates[random() % kStates.size()]);
+    if (!small.contains(task.uuid)) {  // as the live state does with what the history says
+      if (const auto before = large.find(task.uuid); before && !small.stub(task.uuid))
+        small.back_from_absence(*before);
+    }
+    small.put(task);
+    large.put(task);
+    for (const TaskState state : {TaskState::Received, TaskState::Started, TaskState::Retry})
+      ASSERT_EQ(small.in_state(state), large.in_state(state)) << i;
+    ASSERT_LE(small.stubs(), 20U);
+  }
+  EXPECT_GT(small.stubs(), 0U);
+  EXPECT_GT(small.evicted_unfinished(), 100U);
+  small.clear();
+  EXPECT_EQ(small.in_state(TaskState::Started), 0U);
+  EXPECT_EQ(small.size(), 0U);
+}
+
+TEST(TaskTableTest, KnowsWhatRunsOnAWorker) {
+  TaskTable table{{.tasks = 2}};
+  const auto on = [](const std::string& id, TaskState state, const std::string& worker) {
+    Task task = a_task(id, state);
+    task.worker = worker;
+    return task;
+  };
+  table.put(on("a", TaskState::Started, "w1"));
+  table.put(on("b", TaskState::Started, "w1"));
+  EXPECT_EQ(table.running_on("w1"), 2U);
+
+  table.put(on("a", TaskState::Started, "w2"));
+  table.put(on("b", TaskState::Success, "w1"));
+  EXPECT_EQ(table.running_on("w1"), 0U);
+  EXPECT_EQ(table.running_on("w2"), 1U);
+  EXPECT_EQ(table.running_on("nobody"), 0U);
 }
 
 // Against a plain map, with ids of both kinds, in an order that a seed decides.

@@ -19,6 +19,10 @@ class FaultyHistory final : public History {
   explicit FaultyHistory(std::unique_ptr<History> real) : real_{std::move(real)} {}
   std::atomic<bool> broken{false};
 
+  Result<void> become_writer() override {
+    if (broken) return unavailable("disk full");
+    return real_->become_writer();
+  }
   Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                       const HistoryPosition& position) override {
     if (broken) return unavailable("disk full");

@@ -4,6 +4,7 @@
 // monitor is restarted. Plain values, no I/O; kept with the history.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -48,6 +49,9 @@ class BlindSpans {
   // Those that touch [from, to], oldest first.
   [[nodiscard]] std::vector<BlindSpan> between(std::int64_t from, std::int64_t to) const;
   [[nodiscard]] std::uint64_t version() const { return version_; }  // rises with every change
+
+  // These replace others that were at `version`.
+  void follow(std::uint64_t version) { version_ = std::max(version_, version) + 1; }
 
   // What changed since the last call, as rows to be kept; and back.
   [[nodiscard]] std::vector<KeptRow> take_changed();

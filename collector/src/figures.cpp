@@ -1,30 +1,23 @@
 #include "figures.hpp"
 
-#include <map>
-
 namespace umbel::collector {
 namespace {
 
-constexpr std::size_t kTicksLookedAt = 500;
 constexpr auto kForgetEvery = std::chrono::hours{1};
 
 }  // namespace
 
-std::vector<ScheduleRow> schedule_rows(const std::vector<TickRecord>& ticks) {
-  std::map<std::string, ScheduleRow> rows;
-  for (const TickRecord& tick : ticks) {
-    ScheduleRow& row = rows[tick.schedule];
-    if (row.name.empty()) {
-      row.name = tick.schedule;
-      row.last_due = tick.due;
-      row.last_outcome = tick.outcome;
-    }
-    if (row.last_task.empty()) row.last_task = tick.task;
-    row.missed += tick.missed;
+std::vector<ScheduleRow> schedule_rows(const std::vector<ScheduleTicks>& schedules) {
+  std::vector<ScheduleRow> rows;
+  rows.reserve(schedules.size());
+  for (const ScheduleTicks& each : schedules) {
+    rows.push_back({.name = each.newest.schedule,
+                    .last_due = each.newest.due,
+                    .last_task = each.last_task,
+                    .last_outcome = each.newest.outcome,
+                    .missed = each.missed});
   }
-  std::vector<ScheduleRow> sorted;
-  for (auto& [name, row] : rows) sorted.push_back(std::move(row));
-  return sorted;
+  return rows;
 }
 
 Figures::Figures(Broker& broker, Store& store, History& history, Live& live, const Clock& clock,
@@ -108,7 +101,7 @@ void Figures::ask_submissions() {
 }
 
 void Figures::ask_schedule() {
-  const auto ticks = store_.ticks().recent(kTicksLookedAt);
+  const auto ticks = store_.ticks().newest_of_each();
   if (!ticks) {
     schedule_outage_.failed(ticks.error());
     live_.with([&](LiveState& state) { state.set_store_error(ticks.error().what); });

@@ -16,8 +16,8 @@
 
 namespace umbel::collector {
 
-// One row for each schedule, by name, from ticks newest first.
-[[nodiscard]] std::vector<ScheduleRow> schedule_rows(const std::vector<TickRecord>& ticks);
+// One row for each schedule, in their order.
+[[nodiscard]] std::vector<ScheduleRow> schedule_rows(const std::vector<ScheduleTicks>& schedules);
 
 struct FiguresOptions {
   std::chrono::milliseconds every{1000};

@@ -16,7 +16,7 @@ constexpr std::array kBlindReasons{BlindReason::Cut, BlindReason::Gap, BlindReas
 
 struct Figures {
   std::array<std::uint64_t, kStates.size()> tasks{};
-  double online = 0, lost = 0;
+  double online = 0, lost = 0, on_lost = 0;
   double lag = 0;
   double task_bytes = 0;
   std::array<std::uint64_t, kBlindReasons.size()> blind{};
@@ -30,7 +30,10 @@ Figures read(const LiveState& state, WallTime now) {
   for (const auto& [name, worker] : state.workers()) {
     const WorkerStatus status = worker.state.status(now);
     if (status == WorkerStatus::Online) ++figures.online;
-    if (status == WorkerStatus::Lost) ++figures.lost;
+    if (status == WorkerStatus::Lost) {
+      ++figures.lost;
+      figures.on_lost += static_cast<double>(state.tasks().running_on(name));
+    }
   }
   figures.lag = std::chrono::duration<double>(state.lag(now)).count();
   figures.task_bytes = static_cast<double>(state.tasks().bytes());
@@ -56,6 +59,7 @@ void Gauges::update() {
   }
   metrics_.gauge(metrics::kWorkers, {"online"}).Set(figures.online);
   metrics_.gauge(metrics::kWorkers, {"lost"}).Set(figures.lost);
+  metrics_.gauge(metrics::kTasksOnLostWorkers).Set(figures.on_lost);
   metrics_.gauge(metrics::kEventLag).Set(figures.lag);
   if (figures.last_event)
     metrics_.gauge(metrics::kEventsLast).Set(to_unix_seconds(*figures.last_event));

@@ -1,5 +1,6 @@
 #include "history_writer.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace umbel::collector {
@@ -9,11 +10,11 @@ HistoryWriter::HistoryWriter(History& history, const Clock& clock)
         run(stop);
       }} {}
 
-void HistoryWriter::write(HistoryBatch batch) {
+void HistoryWriter::write(HistoryBatch batch, std::vector<HistoryPosition> expected) {
   auto shared = std::make_shared<HistoryBatch>(std::move(batch));
   in_hand_ = shared;
   const std::lock_guard lock{mutex_};
-  given_ = std::move(shared);
+  given_ = Given{std::move(shared), std::move(expected)};
   changed_.notify_all();
 }
 
@@ -36,13 +37,28 @@ std::optional<WriteOutcome> HistoryWriter::outcome(std::chrono::milliseconds lim
   return std::exchange(outcome_, std::nullopt);
 }
 
+Result<void> HistoryWriter::expect(const std::vector<HistoryPosition>& expected) {
+  if (expected.empty()) return {};
+  if (auto ours = history_.become_writer(); !ours) return ours;
+  const auto position = history_.position();
+  if (!position) return position.error();
+  if (std::ranges::find(expected, *position) != expected.end()) return {};
+  return Error{Errc::Conflict, "another collector has written the history meanwhile"};
+}
+
 void HistoryWriter::run(const std::stop_token& stop) {
   std::unique_lock lock{mutex_};
-  while (changed_.wait(lock, stop, [this] { return given_ != nullptr; })) {
-    WriteOutcome done{.batch = std::exchange(given_, nullptr), .result = {}, .took = {}};
+  while (changed_.wait(lock, stop, [this] { return given_.has_value(); })) {
+    const Given given = *std::exchange(given_, std::nullopt);
+    WriteOutcome done;
+    done.batch = given.batch;
     lock.unlock();
     const auto begin = clock_.steady();
-    done.result = history_.append(done.batch->tasks, done.batch->moments, done.batch->position);
+    done.result = expect(given.expected);
+    done.tried = done.result.has_value();
+    if (done.tried) {
+      done.result = history_.append(done.batch->tasks, done.batch->moments, done.batch->position);
+    }
     done.took = std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady() - begin);
     lock.lock();
     outcome_ = std::move(done);

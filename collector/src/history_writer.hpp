@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "backlog.hpp"
 #include "umbel/base/clock.hpp"
@@ -18,7 +19,9 @@ namespace umbel::collector {
 
 struct WriteOutcome {
   std::shared_ptr<HistoryBatch> batch;
+  // Conflict, and nothing tried: the history does not stand where it was expected to.
   Result<void> result;
+  bool tried = false;  // to append
   std::chrono::microseconds took{};
 };
 
@@ -30,7 +33,9 @@ class HistoryWriter {
 
   // A batch is being written, or its outcome was not asked for yet.
   [[nodiscard]] bool busy() const { return in_hand_ != nullptr; }
-  void write(HistoryBatch batch);  // not while busy
+  // Not while busy. With `expected`, becomes the history's writer first, and writes only if the
+  // history stands at one of these positions.
+  void write(HistoryBatch batch, std::vector<HistoryPosition> expected = {});
   // A task of the batch that is being written, which may not be in the history yet. Valid until the
   // outcome is taken.
   [[nodiscard]] const Task* find(const TaskId& id);
@@ -38,7 +43,12 @@ class HistoryWriter {
   [[nodiscard]] std::optional<WriteOutcome> outcome(std::chrono::milliseconds limit);
 
  private:
+  struct Given {
+    std::shared_ptr<HistoryBatch> batch;
+    std::vector<HistoryPosition> expected;
+  };
   void run(const std::stop_token& stop);
+  [[nodiscard]] Result<void> expect(const std::vector<HistoryPosition>& expected);
 
   History& history_;
   const Clock& clock_;
@@ -47,7 +57,7 @@ class HistoryWriter {
 
   std::mutex mutex_;  // of what follows
   std::condition_variable_any changed_;
-  std::shared_ptr<HistoryBatch> given_;
+  std::optional<Given> given_;
   std::optional<WriteOutcome> outcome_;
   std::jthread thread_;
 };

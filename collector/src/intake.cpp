@@ -41,11 +41,13 @@ bool may_be_known(const TaskEvent& event, bool some_were_evicted) {
   return !first || event.retries.value_or(0) > 0 || some_were_evicted;
 }
 
-// The event's texts, for a task whose state is known and whose texts were let go of.
+// What only this event says, for a task whose state is known and whose texts were let go of.
 void add_texts(Task& task, const TaskEvent& event) {
   const auto add = [](const std::optional<std::string>& from, std::optional<std::string>& to) {
     if (!to) to = from;
   };
+  add(event.name, task.name);
+  add(event.queue, task.queue);
   add(event.args, task.args);
   add(event.kwargs, task.kwargs);
   add(event.eta, task.eta);
@@ -85,6 +87,7 @@ Intake::Intake(Broker& broker, ResultStore& results, History& history, Live& liv
   for (const char* reason : {"body", "event"})
     (void)metrics_.counter(metrics::kEventsUndecodable, {reason});
   metrics_.gauge(metrics::kHistoryWaiting).Set(0);
+  metrics_.gauge(metrics::kHistoryWriter).Set(0);
   (void)metrics_.histogram(metrics::kHistoryBatchSeconds);
 }
 
@@ -168,17 +171,19 @@ void Intake::take(const std::vector<EventBatch>& batches) {
     last_published_ = batch.published;
     events.clear();
     const auto skipped = celery::decode_events(batch.body, events);
-    if (!skipped) metrics_.counter(metrics::kEventsUndecodable, {"body"}).Increment();
-    if (skipped && *skipped > 0) {
+    const bool told = batch.offset <= told_;
+    told_ = std::max(told_, batch.offset);
+    if (!skipped && !told) metrics_.counter(metrics::kEventsUndecodable, {"body"}).Increment();
+    if (skipped && *skipped > 0 && !told) {
       metrics_.counter(metrics::kEventsUndecodable, {"event"})
           .Increment(static_cast<double>(*skipped));
     }
     const bool again = batch.offset <= counted_.events && mode_ == Mode::Behind;
-    for (Event& event : events) taken.push_back({std::move(event), batch.published, again});
+    for (Event& event : events) taken.push_back({std::move(event), batch.published, again, told});
   }
-  read_back(taken);
+  Recalled recalled = read_back(taken);
   const WallTime now = clock_.wall();
-  apply(taken, now);
+  apply(taken, std::move(recalled), now);
   if (mode_ == Mode::Behind && position_.event_offset >= counted_.events) {
     log_.info("the history has caught up", {{"batch", position_.event_offset}});
     mode_ = Mode::Following;
@@ -217,7 +222,7 @@ void Intake::count_cut(const EventBatch& batch) {
 
 // A task that the live state has forgotten is read back first, or it would be counted by the little
 // that one event says.
-void Intake::read_back(const std::vector<Taken>& events) {
+Intake::Recalled Intake::read_back(const std::vector<Taken>& events) {
   std::set<TaskId> wanted;
   live_.with([&](LiveState& state) {
     for (const Taken& taken : events) {
@@ -226,9 +231,22 @@ void Intake::read_back(const std::vector<Taken>& events) {
       if (taken.again || may_be_known(*task, state.evicted() > 0)) wanted.insert(task->uuid);
     }
   });
+  Recalled recalled;
   for (const TaskId& id : wanted) {
     auto known = recall(id);
-    if (known) live_.with([&](LiveState& state) { state.adopt(std::move(*known)); });
+    if (known) recalled.emplace(id, std::move(*known));
+  }
+  return recalled;
+}
+
+// Right before its event: a small live state may have let go of it again by then.
+void Intake::bring_back(LiveState& state, const Event& event, Recalled& recalled) {
+  const auto* const task = std::get_if<TaskEvent>(&event);
+  if (task == nullptr || task->uuid.empty() || state.knows(task->uuid)) return;
+  if (const Task* const waiting = backlog_.find(task->uuid)) {
+    state.adopt(*waiting);
+  } else if (auto found = recalled.extract(task->uuid)) {
+    state.adopt(std::move(found.mapped()));
   }
 }
 
@@ -241,24 +259,26 @@ Result<Task> Intake::recall(const TaskId& id) {
   }
 }
 
-void Intake::apply(const std::vector<Taken>& events, WallTime now) {
+void Intake::apply(const std::vector<Taken>& events, Recalled recalled, WallTime now) {
   if (events.empty()) return;
   const auto [missed, evicted] = live_.with([&](LiveState& state) {
-    const std::uint64_t missed_before = state.totals().missed_events;
+    std::uint64_t newly_missed = 0;
     const std::uint64_t evicted_before = state.evicted();
     for (const Taken& taken : events) {
+      bring_back(state, taken.event, recalled);
       if (taken.again) {
         apply_again(state, taken, now);
         continue;
       }
+      const std::uint64_t missed_before = state.totals().missed_events;
       const Task* const task = state.apply(taken.event, now, taken.published);
+      if (!taken.told) newly_missed += state.totals().missed_events - missed_before;
       if (task != nullptr) keep(*task, std::get<TaskEvent>(taken.event));
     }
-    return std::pair{state.totals().missed_events - missed_before,
-                     state.evicted() - evicted_before};
+    return std::pair{newly_missed, state.evicted() - evicted_before};
   });
   for (const Taken& taken : events) {
-    if (taken.again) {
+    if (taken.again || taken.told) {
       metrics_.counter(metrics::kHistoryReread).Increment();
     } else {
       count(taken.event);

@@ -10,6 +10,10 @@
 // again from where the history stands; how far had been counted by then is kept with the position,
 // so what is read again is merged and written, but not counted, over a restart too.
 //
+// Of several collectors over one history one writes. Another one that comes after it throws away
+// what it counted by itself and goes on from where the history stands: what the first one counted
+// and kept is true, however long the second one watched, and whatever it missed meanwhile.
+//
 // It also reads along which results are stored, and closes tasks whose own end event did not come.
 #pragma once
 
@@ -21,6 +25,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "backlog.hpp"
@@ -82,8 +87,10 @@ class Intake {
   struct Taken {
     Event event;
     WallTime published{};
-    bool again = false;
+    bool again = false;  // counted before, by the totals
+    bool told = false;   // counted before, by this process's metrics
   };
+  struct Stand;  // of the history
 
   void run(const std::stop_token& stop);
   void turn(const std::stop_token& stop);
@@ -94,8 +101,10 @@ class Intake {
   [[nodiscard]] bool subscribe();
   void take(const std::vector<EventBatch>& batches);
   void count_cut(const EventBatch& batch);
-  void read_back(const std::vector<Taken>& events);
-  void apply(const std::vector<Taken>& events, WallTime now);
+  using Recalled = std::unordered_map<TaskId, Task>;
+  [[nodiscard]] Recalled read_back(const std::vector<Taken>& events);
+  void apply(const std::vector<Taken>& events, Recalled recalled, WallTime now);
+  void bring_back(LiveState& state, const Event& event, Recalled& recalled);
   void apply_again(LiveState& state, const Taken& taken, WallTime now);
   void count(const Event& event);
   void keep(const Task& task, const TaskEvent& event);
@@ -111,6 +120,9 @@ class Intake {
   [[nodiscard]] bool history_is_due() const;
   void hand_over();
   void take_outcome(std::chrono::milliseconds limit);
+  [[nodiscard]] Result<Stand> read_stand();
+  void take_up(Stand stand, bool anew);
+  void overtaken(HistoryBatch& batch);
   void written(const HistoryBatch& batch, std::chrono::microseconds took);
   void not_written(HistoryBatch& batch, const Error& error);
   void changed_again(const std::vector<KeptRow>& rows);
@@ -130,9 +142,14 @@ class Intake {
   const std::function<std::uint64_t()> push_sequence_;
 
   Mode mode_ = Mode::Following;
-  HistoryPosition position_;       // of what has been applied
-  HistoryPosition committed_;      // of what the history holds
-  CountedUpTo counted_;            // of what the totals say, where that is ahead of position_
+  HistoryPosition position_;   // of what has been applied
+  HistoryPosition committed_;  // of what the history holds
+  CountedUpTo counted_;        // of what the totals say, where that is ahead of position_
+  // The history stands at committed_, and nobody else moves it. Otherwise it may also stand where
+  // the last write would have brought it, whose outcome was an error.
+  bool sure_ = false;
+  std::optional<HistoryPosition> attempted_;
+  std::uint64_t told_ = 0;         // batches of the stream that the metrics have counted
   std::uint64_t known_ahead_ = 0;  // version of the live state when it was last ahead
   std::optional<WallTime> since_;
   std::unique_ptr<EventSubscription> subscription_;

@@ -41,7 +41,14 @@ Result<KeptByTime> load_by_time(History& history, std::int64_t now) {
 
 }  // namespace
 
-Result<void> Intake::load() {
+struct Intake::Stand {
+  HistoryPosition position;
+  Kept kept;
+  std::vector<Task> tasks;  // in the order of their last change
+  KeptByTime by_time;
+};
+
+Result<Intake::Stand> Intake::read_stand() {
   auto position = history_.position();
   if (!position) return position.error();
   auto kept = from_note(position->note);
@@ -54,31 +61,64 @@ Result<void> Intake::load() {
   if (!unfinished) return unfinished.error();
   auto latest = history_.latest(kLatestLoaded, std::nullopt);
   if (!latest) return latest.error();
-  const WallTime now = clock_.wall();
-  auto by_time = load_by_time(history_, unix_second(now));
+  auto by_time = load_by_time(history_, unix_second(clock_.wall()));
   if (!by_time) return by_time.error();
   std::vector<Task> tasks = std::move(*unfinished);
   std::move(latest->tasks.begin(), latest->tasks.end(), std::back_inserter(tasks));
   std::stable_sort(tasks.begin(), tasks.end(),
                    [](const Task& a, const Task& b) { return a.timestamp < b.timestamp; });
-  since_ = kept->since ? kept->since : std::optional{now};
+  return Stand{std::move(*position), std::move(*kept), std::move(tasks), std::move(*by_time)};
+}
+
+// `anew`: in the place of what events have told so far.
+void Intake::take_up(Stand stand, bool anew) {
+  const Kept& kept = stand.kept;
+  if (kept.since) since_ = kept.since;
+  if (!since_) since_ = clock_.wall();
   live_.with([&](LiveState& state) {
-    state.restore(kept->totals);
-    for (LiveWorker& worker : kept->workers) state.restore(std::move(worker));
-    for (Task& task : tasks) state.adopt(std::move(task));
-    for (const KeptRow& row : by_time->seconds) state.series().restore(row.at, row.data);
+    if (anew) state.forget_events();
+    state.restore(kept.totals);
+    for (LiveWorker& worker : stand.kept.workers) state.restore(std::move(worker));
+    for (Task& task : stand.tasks) state.adopt(std::move(task));
+    state.expect_unfinished(kept.unfinished);
+    for (const KeptRow& row : stand.by_time.seconds) state.series().restore(row.at, row.data);
     (void)state.series().take_changed();
-    state.restore(std::move(by_time->rollup));
-    state.restore(by_time->spans);
-    if (!kept->events_read) return;
-    state.blind_until(*kept->events_read);
-    if (now - *kept->events_read > seconds{10}) state.stopped_between(*kept->events_read, now);
+    state.restore(std::move(stand.by_time.rollup));
+    state.restore(stand.by_time.spans);
+    if (kept.events_read) state.blind_until(*kept.events_read);
   });
-  position_ = committed_ = std::move(*position);
+  counted_ = kept.counted;
+  position_ = committed_ = std::move(stand.position);
   tailed_ = position_.result_sequence;
-  counted_ = kept->counted;
-  if (counted_.events > position_.event_offset) mode_ = Mode::Behind;
+  mode_ = counted_.events > position_.event_offset ? Mode::Behind : Mode::Following;
+}
+
+Result<void> Intake::load() {
+  auto stand = read_stand();
+  if (!stand) return stand.error();
+  const auto events_read = stand->kept.events_read;
+  take_up(std::move(*stand), false);
+  const WallTime now = clock_.wall();
+  if (events_read && now - *events_read > seconds{10})
+    live_.with([&](LiveState& state) { state.stopped_between(*events_read, now); });
   return {};
+}
+
+// We write the history now, but another collector did so after we had looked at it last.
+void Intake::overtaken(HistoryBatch& batch) {
+  auto stand = read_stand();
+  if (!stand) return not_written(batch, stand.error());
+  log_.info("another collector wrote the history until now; going on from where it stands",
+            {{"batch", stand->position.event_offset}, {"own_batch", position_.event_offset}});
+  backlog_.clear();
+  awaited_.clear();
+  attempted_.reset();
+  subscription_.reset();
+  last_published_.reset();
+  known_ahead_ = 0;
+  drained_ = false;
+  next_try_ = {};
+  take_up(std::move(*stand), true);
 }
 
 // What was not seen live is read no faster than it can be kept: what is read again, and what had
@@ -104,13 +144,18 @@ bool Intake::history_is_due() const {
 void Intake::hand_over() {
   last_flush_ = clock_.steady();
   note_shed();
+  std::vector<HistoryPosition> expected;
+  if (!sure_) {
+    expected.push_back(committed_);
+    if (attempted_) expected.push_back(*attempted_);
+  }
   if (mode_ == Mode::Ahead) {
     // Asks whether the history can be written again, with what it holds already.
-    writer_.write({.tasks = {}, .moments = {}, .position = committed_});
+    writer_.write({.tasks = {}, .moments = {}, .position = committed_}, std::move(expected));
     return;
   }
   HistoryBatch batch = backlog_.take();
-  position_.push_sequence = push_sequence_();
+  position_.push_sequence = std::max(position_.push_sequence, push_sequence_());
   const CountedUpTo counted{.events = std::max(counted_.events, position_.event_offset),
                             .results = std::max(counted_.results, position_.result_sequence)};
   batch.position = position_;
@@ -123,7 +168,7 @@ void Intake::hand_over() {
       rows.push_back({.kind = Series::kKind, .at = minute, .data = state.series().minute(minute)});
     }
   });
-  writer_.write(std::move(batch));
+  writer_.write(std::move(batch), std::move(expected));
 }
 
 void Intake::take_outcome(milliseconds limit) {
@@ -132,7 +177,16 @@ void Intake::take_outcome(milliseconds limit) {
     if (outcome->result) {
       written(*outcome->batch, outcome->took);
     } else {
-      not_written(*outcome->batch, outcome->result.error());
+      sure_ = false;
+      if (outcome->tried) {
+        attempted_ = outcome->batch->position;
+        attempted_->rows.clear();
+      }
+      if (!outcome->tried && outcome->result.error().code == Errc::Conflict) {
+        overtaken(*outcome->batch);
+      } else {
+        not_written(*outcome->batch, outcome->result.error());
+      }
     }
     metrics_.gauge(metrics::kHistoryWaiting).Set(static_cast<double>(backlog_.tasks()));
   }
@@ -149,6 +203,9 @@ void Intake::written(const HistoryBatch& batch, std::chrono::microseconds took) 
   backlog_.set_failing(false);
   committed_ = batch.position;
   committed_.rows.clear();
+  sure_ = true;
+  attempted_.reset();
+  metrics_.gauge(metrics::kHistoryWriter).Set(1);
   if (mode_ == Mode::Ahead) {
     catch_up();
   } else if (subscription_ && committed_.event_offset > 0) {
@@ -160,6 +217,7 @@ void Intake::written(const HistoryBatch& batch, std::chrono::microseconds took) 
 
 void Intake::not_written(HistoryBatch& batch, const Error& error) {
   if (!history_outage_.failing()) metrics_.counter(metrics::kHistoryErrors).Increment();
+  metrics_.gauge(metrics::kHistoryWriter).Set(0);
   history_outage_.failed(error);
   next_try_ = clock_.steady() + history_outage_.wait();
   live_.with([&](LiveState& state) { state.set_history_error(error.what); });

@@ -1,5 +1,6 @@
 #include "kept.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 namespace umbel::collector {
@@ -74,6 +75,8 @@ LiveWorker worker_from(const json::object& note) {
 std::string to_note(const LiveState& state, std::optional<WallTime> since,
                     const CountedUpTo& counted) {
   const Totals& totals = state.totals();
+  json::array unfinished;
+  for (const std::uint64_t count : state.unfinished()) unfinished.emplace_back(count);
   json::array workers;
   for (const auto& [name, worker] : state.workers()) workers.push_back(worker_note(worker));
   return json::serialize(json::object{{"succeeded", totals.succeeded},
@@ -84,6 +87,7 @@ std::string to_note(const LiveState& state, std::optional<WallTime> since,
                                       {"cut_batches", totals.cut_batches},
                                       {"counted_events", counted.events},
                                       {"counted_results", counted.results},
+                                      {"unfinished", std::move(unfinished)},
                                       {"since", micros(since)},
                                       {"events_read", micros(state.monitor().events_read)},
                                       {"workers", std::move(workers)}});
@@ -105,6 +109,14 @@ Result<Kept> from_note(const std::string& note) {
                  .cut_batches = number(object, "cut_batches")};
   kept.counted = {.events = number(object, "counted_events"),
                   .results = number(object, "counted_results")};
+  if (const json::value* const counts = object.if_contains("unfinished");
+      counts != nullptr && counts->is_array()) {
+    const json::array& array = counts->get_array();
+    for (std::size_t i = 0; i < std::min(array.size(), kept.unfinished.size()); ++i) {
+      boost::system::error_code none;
+      kept.unfinished[i] = array[i].to_number<std::uint64_t>(none);
+    }
+  }
   kept.since = time(object, "since");
   kept.events_read = time(object, "events_read");
   if (const json::value* const workers = object.if_contains("workers");

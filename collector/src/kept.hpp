@@ -23,6 +23,7 @@ struct CountedUpTo {
 struct Kept {
   Totals totals;
   CountedUpTo counted;
+  Unfinished unfinished{};
   std::optional<WallTime> since;        // when the history began
   std::optional<WallTime> events_read;  // when the event stream was last read to its end
   std::vector<LiveWorker> workers;

@@ -51,6 +51,16 @@ bool after(const std::optional<WallTime>& a, const std::optional<WallTime>& b) {
   return a && (!b || *a >= *b);
 }
 
+// What was known of the task when it had to go, where the history was not told all of it.
+void newer_of(const Task& left, Task& task) {
+  if (left.timestamp <= task.timestamp) return;
+  task.state = left.state;
+  task.timestamp = left.timestamp;
+  for (const auto time : {&Task::sent, &Task::received, &Task::started, &Task::retried}) {
+    if (left.*time) task.*time = left.*time;
+  }
+}
+
 // What one event means for the counts. An attempt whose receiving was not told (the event was lost,
 // or comes later) was received nevertheless.
 struct Counted {
@@ -105,8 +115,46 @@ void LiveState::restore(LiveWorker worker) {
   workers_.insert_or_assign(name, std::move(worker));
 }
 
+void LiveState::restore(const BlindSpans& spans) {
+  const std::uint64_t version = blind_.version();
+  blind_ = spans;
+  blind_.follow(version);
+}
+
+void LiveState::forget_events() {
+  totals_ = {};
+  tasks_.clear();
+  workers_.clear();
+  series_.forget_counts();
+  rollup_ = {};
+  watched_ = 0;
+  monitor_.events_read.reset();
+}
+
 void LiveState::adopt(Task task) {
-  if (!knows(task.uuid)) tasks_.put(task);
+  if (knows(task.uuid)) return;
+  if (const auto left = tasks_.stub(task.uuid)) {
+    newer_of(*left, task);
+  } else {
+    tasks_.back_from_absence(task);
+  }
+  tasks_.put(task);
+}
+
+void LiveState::expect_unfinished(const Unfinished& counts) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const auto state = static_cast<TaskState>(i);
+    const std::uint64_t here = tasks_.in_state(state);
+    if (!is_final(state) && counts[i] > here) tasks_.add_absent(state, counts[i] - here);
+  }
+}
+
+Unfinished LiveState::unfinished() const {
+  Unfinished counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (!is_final(static_cast<TaskState>(i))) counts[i] = in_state(static_cast<TaskState>(i));
+  }
+  return counts;
 }
 
 const Task* LiveState::apply(const Event& event, WallTime now, std::optional<WallTime> published) {
@@ -183,6 +231,7 @@ const Task* LiveState::merge(const TaskEvent& event, WallTime now,
                              std::optional<WallTime> happened) {
   if (event.uuid.empty()) return nullptr;
   auto known = tasks_.find(event.uuid);
+  if (!known) known = tasks_.stub(event.uuid);
   Task before;
   if (known) {
     before = *known;

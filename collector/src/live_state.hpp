@@ -71,6 +71,8 @@ struct MonitorFacts {
   std::optional<WallTime> history_shed;
 };
 
+using Unfinished = std::array<std::uint64_t, 9>;  // tasks by TaskState; final ones: 0
+
 class LiveState {
  public:
   static constexpr std::size_t kMostWorkers = 1000;
@@ -81,10 +83,17 @@ class LiveState {
   // --- from what was kept
   void restore(const Totals& totals) { totals_ = totals; }
   void restore(LiveWorker worker);
-  void restore(const BlindSpans& spans) { blind_ = spans; }
+  void restore(const BlindSpans& spans);
   void restore(Rollup rollup) { rollup_ = std::move(rollup); }
+  // Everything that events told is forgotten, as the history is about to tell it anew. Figures
+  // stay, and versions go on rising.
+  void forget_events();
   // A task as the history has it; replaces nothing that is known already, and counts nothing.
   void adopt(Task task);
+  // So many tasks are unfinished: those that were not adopted are in the history alone, and come
+  // when something happens to them.
+  void expect_unfinished(const Unfinished& counts);
+  [[nodiscard]] Unfinished unfinished() const;
 
   // --- from events
   [[nodiscard]] bool knows(const TaskId& id) const { return tasks_.contains(id); }

@@ -8,7 +8,8 @@
 namespace umbel::collector {
 namespace {
 
-constexpr std::int64_t kLate = 5;  // seconds; what comes later is put where it happened
+constexpr std::int64_t kLate = 5;        // seconds; what comes later is put where it happened
+constexpr std::int64_t kStandstill = 2;  // seconds without a look at the end of the stream
 
 constexpr std::uint64_t kSeen = 1, kRunning = 2, kReady = 4, kCounted = 8;
 
@@ -33,7 +34,9 @@ Second& Series::slot(std::int64_t t) {
 std::int64_t Series::count(Count what, WallTime at, WallTime now) {
   const std::int64_t current = unix_second(now);
   std::int64_t t = unix_second(at);
-  if (t > current || current - t < kLate) t = current;
+  const bool stood_still = current - unix_second(observed_) >= kStandstill;
+  const bool not_shown = stood_still && at > observed_;
+  if (t > current || (current - t < kLate && !not_shown)) t = current;
   if (current - t >= kKept) return t;
   if (t != current) amended_ = true;
   ++slot(t).counts[static_cast<std::size_t>(what)];
@@ -45,6 +48,7 @@ void Series::observe(WallTime from, WallTime to) {
   const std::int64_t first = std::max(unix_second(from), last - kKept + 1);
   if (last - first > 2) amended_ = true;
   for (std::int64_t t = first; t <= last; ++t) slot(t).seen = true;
+  observed_ = to;
 }
 
 void Series::measure(WallTime now, std::uint64_t running, std::optional<std::uint64_t> ready) {
@@ -133,6 +137,15 @@ void Series::restore(std::int64_t start, std::string_view data) {
     }
     slot(restored.t) = restored;
   }
+  amended_ = true;
+}
+
+void Series::forget_counts() {
+  for (Second& second : ring_) {
+    second.seen = false;
+    second.counts = {};
+  }
+  observed_ = {};
   amended_ = true;
 }
 

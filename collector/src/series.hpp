@@ -32,7 +32,8 @@ class Series {
   static constexpr const char* kKind = "seconds";  // of the rows that keep it, one for a minute
 
   // One more, that happened at `at` by the sender's clock. What is taken in late belongs to its own
-  // second, the rest to `now`. Answers the second it was put into, however long ago that is.
+  // second, and so does what happened while nobody looked; the rest to `now`, as its own second may
+  // have been shown by then. Answers the second it was put into, however long ago that is.
   std::int64_t count(Count what, WallTime at, WallTime now);
   // Everything that happened between the two instants has been counted.
   void observe(WallTime from, WallTime to);
@@ -53,12 +54,15 @@ class Series {
   void changed_again(std::int64_t minute) { changed_.insert(minute); }
   [[nodiscard]] std::string minute(std::int64_t start) const;
   void restore(std::int64_t start, std::string_view data);  // damaged data: up to the damage
+  // Nothing was counted and nothing observed; what was measured stays.
+  void forget_counts();
 
  private:
   Second& slot(std::int64_t t);
 
   std::array<Second, static_cast<std::size_t>(kKept) + 60> ring_{};
   std::int64_t newest_ = 0;
+  WallTime observed_{};  // everything up to here has been counted
   bool amended_ = false;
   std::set<std::int64_t> changed_;
 };

@@ -1,6 +1,7 @@
 #include "task_table.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace umbel::collector {
 namespace {
@@ -21,6 +22,8 @@ std::optional<std::uint64_t> hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return static_cast<std::uint64_t>(c - 'a' + 10);
   return std::nullopt;
 }
+
+std::uint64_t stub_key(std::string_view id) { return std::hash<std::string_view>{}(id); }
 
 bool dash_at(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
 
@@ -142,8 +145,9 @@ std::size_t TaskTable::put(const Task& task) {
   std::uint32_t place = place_of(task.uuid);
   std::size_t gone = 0;
   if (place == kNowhere) {
+    if (!stubs_.empty()) drop_stub(stub_key(task.uuid.str()));
     while (size_ >= std::max<std::size_t>(limits_.tasks, 1)) {
-      remove(lists_[1].oldest != kNowhere ? lists_[1].oldest : lists_[0].oldest);
+      evict(lists_[1].oldest != kNowhere ? lists_[1].oldest : lists_[0].oldest);
       ++gone;
     }
     place = new_place();
@@ -157,10 +161,10 @@ std::size_t TaskTable::put(const Task& task) {
     ++size_;
   } else {
     unlink(place);
-    --by_state_[static_cast<std::size_t>(row(place).state)];
+    count(row(place), false);
   }
   write(place, task);
-  ++by_state_[static_cast<std::size_t>(task.state)];
+  count(row(place), true);
   row(place).version = ++version_;
   link(place);
   write_texts(place, task);
@@ -276,12 +280,101 @@ void TaskTable::unlink(std::uint32_t place) {
   (taken.older == kNowhere ? list.oldest : row(taken.older).newer) = taken.newer;
 }
 
+void TaskTable::count(const Row& row, bool in) {
+  std::uint64_t& of_state = by_state_[static_cast<std::size_t>(row.state)];
+  in ? ++of_state : --of_state;
+  if (row.state != TaskState::Started || row.worker == NamePool::kNone) return;
+  if (in) {
+    ++running_on_[row.worker];
+  } else if (const auto found = running_on_.find(row.worker); --found->second == 0) {
+    running_on_.erase(found);
+  }
+}
+
+std::uint64_t TaskTable::running_on(std::string_view worker) const {
+  const auto found = running_on_.find(names_.find(worker));
+  return found == running_on_.end() ? 0 : found->second;
+}
+
+void TaskTable::keep_stub(const Row& gone) {
+  const auto time = [&](std::size_t i) { return gone.times[i]; };  // as in kTimesOfTask
+  const std::uint64_t key = stub_key(text_of(gone.id));
+  drop_stub(key);  // another task's, once in 10^14
+  stubs_.emplace(key, Stub{.sent = time(0),
+                           .received = time(1),
+                           .started = time(2),
+                           .retried = time(5),
+                           .timestamp = gone.timestamp,
+                           .number = ++stub_number_,
+                           .state = gone.state});
+  stub_order_.emplace_back(key, stub_number_);
+  ++by_state_[static_cast<std::size_t>(gone.state)];
+  while (stubs_.size() > limits_.tasks || stub_order_.size() > 2 * limits_.tasks + 1) {
+    const auto [oldest, number] = stub_order_.front();
+    stub_order_.pop_front();
+    const auto found = stubs_.find(oldest);
+    if (found == stubs_.end() || found->second.number != number) continue;
+    add_absent(found->second.state, 1);
+    drop_stub(oldest);
+  }
+}
+
+void TaskTable::drop_stub(std::uint64_t key) {
+  const auto found = stubs_.find(key);
+  if (found == stubs_.end()) return;
+  --by_state_[static_cast<std::size_t>(found->second.state)];
+  stubs_.erase(found);
+  if (stubs_.empty()) stub_order_.clear();
+}
+
+std::optional<Task> TaskTable::stub(const TaskId& id) const {
+  if (stubs_.empty()) return std::nullopt;
+  const auto found = stubs_.find(stub_key(id.str()));
+  if (found == stubs_.end()) return std::nullopt;
+  const Stub& left = found->second;
+  const auto time = [](std::int64_t micros) {
+    return micros == 0 ? std::nullopt : std::optional{from_micros(micros)};
+  };
+  Task task;
+  task.uuid = id;
+  task.state = left.state;
+  task.sent = time(left.sent);
+  task.received = time(left.received);
+  task.started = time(left.started);
+  task.retried = time(left.retried);
+  task.timestamp = from_micros(left.timestamp);
+  return task;
+}
+
+void TaskTable::clear() {
+  for (const List& list : lists_) {
+    while (list.oldest != kNowhere) remove(list.oldest);
+  }
+  for (const auto& [key, left] : stubs_) --by_state_[static_cast<std::size_t>(left.state)];
+  stubs_.clear();
+  stub_order_.clear();
+  absent_ = {};
+}
+
+void TaskTable::back_from_absence(const Task& task) {
+  std::uint64_t& absent = absent_[static_cast<std::size_t>(task.state)];
+  if (is_final(task.state) || absent == 0 || contains(task.uuid) || stub(task.uuid)) return;
+  --absent;
+}
+
+void TaskTable::evict(std::uint32_t place) {
+  ++evicted_;
+  if (!is_final(row(place).state)) {
+    ++evicted_unfinished_;
+    keep_stub(row(place));
+  }
+  remove(place);
+}
+
 void TaskTable::remove(std::uint32_t place) {
   Row& gone = row(place);
-  ++evicted_;
-  if (!is_final(gone.state)) ++evicted_unfinished_;
   unlink(place);
-  --by_state_[static_cast<std::size_t>(gone.state)];
+  count(gone, false);
   index_erase(gone.id);
   drop_texts(place);
   for (const NamePool::Id name : {gone.name, gone.worker, gone.client, gone.queue, gone.exchange,
@@ -353,9 +446,10 @@ Task TaskTable::task_at(std::uint32_t place) const {
 
 std::size_t TaskTable::bytes() const {
   constexpr std::size_t kPerText = sizeof(Texts) + 64;
+  constexpr std::size_t kPerStub = sizeof(Stub) + 32 + 2 * sizeof(std::uint64_t);
   return blocks_.size() * kRowsPerBlock * sizeof(Row) +
          (index_.capacity() + free_.capacity()) * sizeof(std::uint32_t) + names_.bytes() +
-         texts_.size() * kPerText + text_bytes_ +
+         texts_.size() * kPerText + text_bytes_ + stubs_.size() * kPerStub +
          text_order_.size() * sizeof(std::pair<std::uint32_t, std::uint64_t>);
 }
 

@@ -3,7 +3,9 @@
 // of all others the history has them.
 //
 // Full, the table lets go of what is finished and was changed longest ago; only when nothing is
-// finished, of the unfinished. All operations take the same time, however many tasks there are.
+// finished, of the unfinished. Those still count in their state; of as many of them as there are
+// rows a stub stays, half a row, that says what their next event means. All operations take the
+// same time, however many tasks there are.
 #pragma once
 
 #include <array>
@@ -55,11 +57,27 @@ class TaskTable {
   // how many others had to go.
   std::size_t put(const Task& task);
 
+  // What is left of an unfinished task that had to go: its id, state and times. Nothing: it is
+  // here, was not, or only its count is left. `put` of the same task puts an end to it.
+  [[nodiscard]] std::optional<Task> stub(const TaskId& id) const;
+  // Without a word about evictions; stubs go too. Versions go on.
+  void clear();
+
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::uint64_t version() const { return version_; }  // rises with every put
   [[nodiscard]] std::uint64_t in_state(TaskState state) const {
-    return by_state_[static_cast<std::size_t>(state)];
+    const auto place = static_cast<std::size_t>(state);
+    return by_state_[place] + absent_[place];
+  }  // unfinished ones that had to go among them
+  [[nodiscard]] std::size_t stubs() const { return stubs_.size(); }
+  // Unfinished tasks that are not here and have no stub: so many more of this state; and one of
+  // them comes back (`put` follows).
+  void add_absent(TaskState state, std::uint64_t count) {
+    absent_[static_cast<std::size_t>(state)] += count;
   }
+  void back_from_absence(const Task& task);
+  // Tasks in the state Started on this worker; stubs are not looked at.
+  [[nodiscard]] std::uint64_t running_on(std::string_view worker) const;
   [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
   [[nodiscard]] std::uint64_t evicted_unfinished() const { return evicted_unfinished_; }
   // What the table takes, by its own account; with the texts that are held.
@@ -113,6 +131,12 @@ class TaskTable {
     std::uint16_t flags = 0;  // one for each time, then the others
     TaskState state = TaskState::Pending;
   };
+  struct Stub {
+    std::int64_t sent = 0, received = 0, started = 0, retried = 0;  // microseconds; 0: not
+    std::int64_t timestamp = 0;
+    std::uint32_t number = 0;  // of its entry in stub_order_
+    TaskState state = TaskState::Pending;
+  };
   struct Texts {
     std::optional<std::string> args, kwargs, eta, expires, result, exception, traceback;
     [[nodiscard]] std::size_t bytes() const;
@@ -138,7 +162,11 @@ class TaskTable {
   void set(NamePool::Id& id, const std::optional<std::string>& text, std::uint16_t flag, Row& row);
   void link(std::uint32_t place);
   void unlink(std::uint32_t place);
+  void evict(std::uint32_t place);
   void remove(std::uint32_t place);
+  void keep_stub(const Row& gone);
+  void drop_stub(std::uint64_t key);
+  void count(const Row& row, bool in);
   void drop_texts(std::uint32_t place);
   [[nodiscard]] std::uint32_t new_place();
   [[nodiscard]] List& list_of(const Row& row) { return lists_[is_final(row.state) ? 1 : 0]; }
@@ -155,9 +183,13 @@ class TaskTable {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> index_;
   std::size_t size_ = 0;
-  std::array<List, 2> lists_;  // unfinished, finished
-  std::array<std::uint64_t, 9> by_state_{};
+  std::array<List, 2> lists_;                           // unfinished, finished
+  std::array<std::uint64_t, 9> by_state_{}, absent_{};  // rows and stubs; neither
   std::uint64_t version_ = 0, evicted_ = 0, evicted_unfinished_ = 0;
+  std::unordered_map<NamePool::Id, std::uint64_t> running_on_;
+  std::unordered_map<std::uint64_t, Stub> stubs_;                   // by the hash of their id
+  std::deque<std::pair<std::uint64_t, std::uint32_t>> stub_order_;  // key and number
+  std::uint32_t stub_number_ = 0;
   std::unordered_map<std::uint32_t, Texts> texts_;
   std::size_t text_bytes_ = 0;
   std::deque<std::pair<std::uint32_t, std::uint64_t>> text_order_;  // place and version

@@ -431,6 +431,29 @@ TEST_P(HistorySuite, OneWritesAtATimeAndTheNextTakesOverAtOnce) {
   EXPECT_TRUE(second->find(TaskId{"second"}).has_value());
 }
 
+// Before it has written anything itself, so that it can see where the other one left off.
+TEST_P(HistorySuite, TheNextWriterReadsWhereItTakesOver) {
+  const auto second = place->open(clock);
+  ASSERT_TRUE(history->become_writer().has_value());
+  ASSERT_TRUE(history->become_writer().has_value()) << "as often as one likes";
+  HistoryPosition position;
+  position.event_offset = 1;
+  append({a_received_task("today", noon(0)), a_received_task("yesterday", noon(-1))}, {}, position);
+  EXPECT_EQ(second->position()->event_offset, 1U);
+
+  const auto refused = second->become_writer();
+  position.event_offset = 2;
+  append({}, {}, position);
+  history.reset();
+
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code, Errc::Unavailable);
+  ASSERT_TRUE(second->become_writer().has_value());
+  EXPECT_EQ(second->position()->event_offset, 2U);
+  EXPECT_TRUE(second->find(TaskId{"yesterday"}).has_value());
+  EXPECT_EQ(place->open(clock)->become_writer().error().code, Errc::Unavailable);
+}
+
 TEST_P(HistorySuite, AnyBatchesAgreeWithAPlainModel) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));

@@ -24,8 +24,8 @@ const std::vector<const Family*>& all_families() {
       &kEventsLast, &kTasksClosed, &kTasksByState, &kTasksEvicted, &kHistoryRows,
       &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting, &kHistoryShed, &kHistoryReread,
       &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
-      &kQueuePublished, &kQueueAcked, &kWorkers, &kPages, &kPagesDropped, &kHttpConnections,
-      &kHttpTurned, &kHttpRequests, &kTasksAccepted,
+      &kQueuePublished, &kQueueAcked, &kWorkers, &kHistoryWriter, &kTasksOnLostWorkers, &kPages,
+      &kPagesDropped, &kHttpConnections, &kHttpTurned, &kHttpRequests, &kTasksAccepted,
       &kStoreForgotten, &kStoreBytes, &kStoreFreeBytes};
   return kAll;
 }

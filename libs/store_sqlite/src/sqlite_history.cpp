@@ -75,6 +75,7 @@ class SqliteHistory final : public History {
         clock_{clock},
         log_{std::move(log)} {}
 
+  [[nodiscard]] Result<void> become_writer() override;
   [[nodiscard]] Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                                     const HistoryPosition& position) override;
   [[nodiscard]] Result<HistoryPosition> position() override;
@@ -310,6 +311,12 @@ Result<void> SqliteHistory::settle_if_nobody_writes() {
   auto settled = settle();
   settled_ = false;  // another writer may come before we do
   return settled;
+}
+
+Result<void> SqliteHistory::become_writer() {
+  const std::scoped_lock lock{writing_};
+  if (auto held = lock_.hold(); !held) return held;
+  return settle();
 }
 
 Result<void> SqliteHistory::append(std::span<const Task> tasks, std::span<const Moment> moments,

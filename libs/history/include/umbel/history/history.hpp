@@ -65,6 +65,10 @@ class History {
  public:
   virtual ~History() = default;
 
+  // Becomes the writer and stays it until it is gone, as the first append would; Unavailable while
+  // somebody else is. From then on nobody else moves the position: whoever follows another writer
+  // reads it (again) before appending.
+  [[nodiscard]] virtual Result<void> become_writer() = 0;
   // Stores the tasks as they stand now, appends the moments, moves the position: all or nothing,
   // over a kill too. What a task does not carry (an empty optional) stays as it was stored, so that
   // a writer may let go of a task's texts once they are kept. Whoever appends first is the writer

@@ -354,6 +354,18 @@ inline const Family kQueueAcked{
     "umbel_queue_acked_total", Kind::Counter, "Messages ever acknowledged.", {"queue"}, {}};
 inline const Family kWorkers{
     "umbel_workers", Kind::Gauge, "Workers by status: online, lost.", {"status"}, {}};
+inline const Family kHistoryWriter{"umbel_history_writer",
+                                   Kind::Gauge,
+                                   "1 while this collector writes the history; 0 while it cannot, "
+                                   "or another one does.",
+                                   {},
+                                   {}};
+inline const Family kTasksOnLostWorkers{"umbel_tasks_on_lost_workers",
+                                        Kind::Gauge,
+                                        "Tasks that were started by a worker that is lost, and of "
+                                        "which nothing has been heard since.",
+                                        {},
+                                        {}};
 inline const Family kStoreForgotten{"umbel_store_rows_forgotten_total",
                                     Kind::Counter,
                                     "Rows of the store that were past their time.",

@@ -15,6 +15,9 @@ class FaultyHistory final : public History {
  public:
   FaultyHistory(History& real, FaultPlan& plan) : real_{real}, plan_{plan} {}
 
+  [[nodiscard]] Result<void> become_writer() override {
+    return plan_.run("history.become_writer", [&] { return real_.become_writer(); });
+  }
   [[nodiscard]] Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                                     const HistoryPosition& position) override {
     return plan_.run("history.append", [&] { return real_.append(tasks, moments, position); });
