@@ -53,8 +53,8 @@ int main(int argc, char** argv) {
   fill(metrics, lines);
   umbel::http::ServerOptions options;
   options.port = 0;
-  umbel::OpsServer server{options, metrics, []() -> umbel::Result<void> { return {}; },
-                          umbel::Log{"bench", umbel::LogLevel::Warn}};
+  const umbel::Readiness ready;
+  umbel::OpsServer server{options, metrics, ready, umbel::Log{"bench", umbel::LogLevel::Warn}};
   if (const auto started = server.start(); !started) {
     std::cerr << started.error().what << '\n';
     return 1;

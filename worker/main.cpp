@@ -1,5 +1,4 @@
 // umbel-worker: takes tasks from queues and runs them. Composition only.
-#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -166,23 +165,20 @@ int run(const Config& config) {
   add_reddit_tasks(tasks, config.reddit, **store);
   init_reddit_metrics(metrics, config.reddit.source);
 
-  std::atomic<const Worker*> started{nullptr};
+  Readiness ready;
+  for (const auto* name : {"broker", "store", "slots"}) {
+    ready.set(name, unavailable("the worker has not started"));
+  }
   http::ServerOptions http;
   http.address = config.metrics_address;
   http.port = static_cast<std::uint16_t>(config.metrics_port);
-  OpsServer ops{http, metrics,
-                [&started]() -> Result<void> {
-                  const auto* worker = started.load();
-                  if (worker == nullptr) return unavailable("the worker has not started");
-                  return worker->ready();
-                },
-                log};
+  OpsServer ops{http, metrics, ready, log};
   // Before the worker, whose heartbeats tell the port that was bound.
   if (const auto served = ops.start(); !served) {
     return fail(log, "cannot serve /metrics", served.error());
   }
   Worker worker{worker_options(config, ops.port()), tasks, **broker, **store, clock, metrics, log};
-  started = &worker;
+  worker.add_conditions(ready);
   const int status = run_until_signal({&worker}, log);
   if (const auto stuck = worker.stuck(); stuck > 0) {
     log.error("task functions did not return when told to stop; ending without them",

@@ -6,12 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
 
 #include "stand.hpp"
+#include "umbel/http/client.hpp"
 
 namespace umbel {
 namespace {
@@ -232,6 +234,44 @@ TEST(WorkerProcess, IsNotLentToATaskThatTookThreeOthersWithIt) {
   EXPECT_EQ(task.state, TaskState::Failure);
   EXPECT_EQ(Stand::field(task, "exc_type"), "WorkerLostError");
   EXPECT_EQ(starts_of(stand, id), 1U);
+}
+
+// Its file is gone: what cannot be done is named, and by which file.
+TEST(WorkerProcess, NamesTheConditionThatDoesNotHold) {
+  Stand stand;
+  Process worker{stand, "only"};
+  ASSERT_TRUE(eventually([&] { return !stand.worker_events(WorkerEventType::Online).empty(); }))
+      << worker.log();
+  const auto address = stand.worker_events(WorkerEventType::Online).at(0).metrics_address.value();
+  const auto readyz = [&] {
+    http::Client client;
+    http::ClientRequest request;
+    request.url = "http://" + address + "/readyz";
+    const auto answer = client.send(request);
+    return answer ? std::to_string(answer->status) + " " + answer->body : answer.error().what;
+  };
+  EXPECT_TRUE(eventually([&] {
+    return readyz() == "200 ready\nbroker: ok\nslots: ok\nstore: ok\n";
+  })) << readyz();
+
+  const auto store = stand.dir.file("store.db");
+  // With its log: without it the file is another one.
+  const auto move = [&store](const std::string& from, const std::string& to) {
+    for (const auto* part : {"-wal", "-shm", ""}) {
+      std::error_code missing;
+      std::filesystem::rename(store + from + part, store + to + part, missing);
+    }
+  };
+  move("", ".away");
+  std::ofstream{store} << "this is no database" << std::string(4096, '.');
+  EXPECT_TRUE(eventually([&] {
+    const auto said = readyz();
+    return said.rfind("503 not ready\nbroker: ok\nslots: ok\nstore: ", 0) == 0 &&
+           said.find(store) != std::string::npos;
+  })) << readyz();
+
+  move(".away", "");
+  EXPECT_TRUE(eventually([&] { return readyz().rfind("200 ", 0) == 0; })) << readyz();
 }
 
 TEST(WorkerProcess, RefusesPreforkByName) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <new>
 
 #include "stand.hpp"
@@ -116,6 +117,12 @@ TEST_F(WorkerSlots, AllLostMakeTheWorkerUnreadyAndLeaveTheQueueToOthers) {
       << "another worker could take them";
   const auto ready = worker->ready();
   ASSERT_FALSE(ready);
+  Readiness conditions;
+  worker->add_conditions(conditions);
+  std::map<std::string, bool> hold;
+  for (const auto& each : conditions.conditions()) hold[each.name] = each.holds();
+  EXPECT_EQ(hold,
+            (std::map<std::string, bool>{{"broker", true}, {"slots", false}, {"store", true}}));
   EXPECT_THAT(ready.error().what, AllOf(HasSubstr("all 2 slots are stuck"), HasSubstr("(deaf)"),
                                         HasSubstr("restart this worker")));
 

@@ -21,7 +21,8 @@ http::ClientResponse get(const OpsServer& server, const std::string& path,
 
 TEST(OpsServer, AnswersMetricsHealthAndVersion) {
   const metrics::Metrics metrics{"test"};
-  OpsServer server{{}, metrics, [] { return Result<void>{}; }, Log::none()};
+  const Readiness ready;
+  OpsServer server{{}, metrics, ready, Log::none()};
   ASSERT_TRUE(server.start().has_value());
 
   const auto scraped = get(server, "/metrics");
@@ -57,16 +58,23 @@ TEST(OpsServer, SaysWhyItIsNotReadyConditionByCondition) {
   EXPECT_EQ(get(server, "/readyz").body, "ready\nbroker: ok\nstore: ok\n");
 }
 
-TEST(OpsServer, ASingleCheckIsAConditionToo) {
+TEST(OpsServer, AsksAtEachRequestAndSaysItInOneLine) {
   const metrics::Metrics metrics{"test"};
-  OpsServer server{
-      {}, metrics, []() -> Result<void> { return unavailable("not\nyet"); }, Log::none()};
+  int asked = 0;
+  Readiness ready;
+  ready.add("store", [&asked]() -> Result<void> {
+    ++asked;
+    return unavailable("not\nyet");
+  });
+  OpsServer server{{}, metrics, ready, Log::none()};
   ASSERT_TRUE(server.start().has_value());
 
   const auto answer = get(server, "/readyz");
+  (void)get(server, "/readyz");
 
   EXPECT_EQ(answer.status, 503);
-  EXPECT_EQ(answer.body, "not ready\nready: not yet\n");
+  EXPECT_EQ(answer.body, "not ready\nstore: not yet\n");
+  EXPECT_EQ(asked, 2);
 }
 
 }  // namespace

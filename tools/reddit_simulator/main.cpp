@@ -149,7 +149,8 @@ int main(int argc, char** argv) {
   const umbel::metrics::Metrics metrics{"umbel-reddit-simulator"};
   umbel::http::Router router;
   (*simulator)->add_routes(router);
-  umbel::add_ops_routes(router, metrics, [] { return umbel::Result<void>{}; });
+  const umbel::Readiness ready;  // it needs nothing: it serves, or it is not there
+  umbel::add_ops_routes(router, metrics, ready);
 
   umbel::http::ServerOptions listen;
   listen.address = given.address;

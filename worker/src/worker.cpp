@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <shared_mutex>
 
 #include "event_sender.hpp"
 #include "fetcher.hpp"
@@ -87,7 +88,7 @@ struct Worker::Impl {
   Log log;
   Instruments instruments;
   Enqueuer enqueuer;
-  mutable std::mutex mutex;  // of start, stop and the questions
+  mutable std::shared_mutex mutex;  // of start and stop; the questions share it
   bool stopped = false;
   std::unique_ptr<Running> running;
 };
@@ -290,25 +291,63 @@ void Worker::stop() {
   impl_->log.info("worker stopped", {{"worker", impl_->options.name.str()}});
 }
 
-Result<void> Worker::ready() const {
-  const std::unique_lock lock{impl_->mutex, std::try_to_lock};
+// A stop holds the lock until its end; nobody waits for that to answer.
+template <class Ask>
+Result<void> Worker::ask(const Ask& of) const {
+  const std::shared_lock lock{impl_->mutex, std::try_to_lock};
   if (!lock.owns_lock() || impl_->stopped) return unavailable("the worker is stopping");
   if (!impl_->running) return unavailable("the worker has not started");
-  if (const auto out = impl_->running->fetcher.outage()) return *out;
-  if (const auto out = impl_->running->intake.outage()) return *out;
-  if (const auto out = impl_->running->finisher.outage()) return *out;
-  const auto& pool = impl_->running->pool;
-  if (const auto stuck = pool.stuck(); stuck > 0 && stuck == pool.size()) {
-    return unavailable(fmt::format(
-        "all {} slots are stuck in tasks that did not return after their soft time limits ({}); "
-        "restart this worker",
-        stuck, fmt::join(pool.stuck_names(), ", ")));
-  }
-  return {};
+  return of(*impl_->running);
+}
+
+Result<void> Worker::slots() const {
+  return ask([](const auto& running) -> Result<void> {
+    const auto& pool = running.pool;
+    const auto stuck = pool.stuck();
+    if (stuck == 0 || stuck < pool.size()) return {};
+    return unavailable(
+        fmt::format("all {} slots are stuck in tasks that did not return after their soft time "
+                    "limits ({}); restart this worker",
+                    stuck, fmt::join(pool.stuck_names(), ", ")));
+  });
+}
+
+Result<void> Worker::takes() const {
+  return ask([](const auto& running) -> Result<void> {
+    if (const auto out = running.fetcher.outage()) return *out;
+    return {};
+  });
+}
+
+Result<void> Worker::keeps() const {
+  return ask([](const auto& running) -> Result<void> {
+    if (const auto out = running.intake.outage()) return *out;
+    if (const auto out = running.finisher.outage()) return *out;
+    return {};
+  });
+}
+
+Result<void> Worker::ready() const {
+  if (auto broker = takes(); !broker) return broker;
+  if (auto store = keeps(); !store) return store;
+  return slots();
+}
+
+void Worker::add_conditions(Readiness& to) const {
+  // A ping finds what no task has met yet; it may take its time, and so holds no lock.
+  to.add("broker", [this]() -> Result<void> {
+    if (auto now = takes(); !now) return now;
+    return impl_->broker.ping();
+  });
+  to.add("store", [this]() -> Result<void> {
+    if (auto now = keeps(); !now) return now;
+    return impl_->store.ping();
+  });
+  to.add("slots", [this] { return slots(); });
 }
 
 std::size_t Worker::stuck() const {
-  const std::lock_guard lock{impl_->mutex};
+  const std::shared_lock lock{impl_->mutex};
   return impl_->running ? impl_->running->pool.unreturned() : 0;
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "umbel/base/text.hpp"
@@ -12,10 +11,9 @@
 namespace umbel {
 namespace {
 
-template <class Ready>
-http::Router ops_router(const metrics::Metrics& metrics, Ready&& ready) {
+http::Router ops_router(const metrics::Metrics& metrics, const Readiness& ready) {
   http::Router router;
-  add_ops_routes(router, metrics, std::forward<Ready>(ready));
+  add_ops_routes(router, metrics, ready);
   return router;
 }
 
@@ -77,23 +75,9 @@ void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, const
   });
 }
 
-void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness::Check ready,
-                    std::function<void()> before_metrics) {
-  auto only = std::make_shared<Readiness>();
-  only->add("ready", std::move(ready));
-  // The registry lives as long as the scrape's handler, and so as the router.
-  add_ops_routes(router, metrics, *only, [only, before = std::move(before_metrics)] {
-    if (before) before();
-  });
-}
-
 OpsServer::OpsServer(http::ServerOptions options, const metrics::Metrics& metrics,
                      const Readiness& ready, Log log)
     : server_{std::move(options), ops_router(metrics, ready), {}, std::move(log)} {}
-
-OpsServer::OpsServer(http::ServerOptions options, const metrics::Metrics& metrics,
-                     Readiness::Check ready, Log log)
-    : server_{std::move(options), ops_router(metrics, std::move(ready)), {}, std::move(log)} {}
 
 Result<void> OpsServer::start() { return server_.start(); }
 

@@ -17,6 +17,7 @@
 #include "umbel/base/log.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/metrics/metrics.hpp"
+#include "umbel/runtime/readiness.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/store/store.hpp"
 #include "umbel/worker/task.hpp"
@@ -61,11 +62,19 @@ class Worker final : public Service {
   void stop() override;
   // Whether it consumes, can store results and has a slot that works now, for /readyz.
   [[nodiscard]] Result<void> ready() const;
+  // The same condition by condition, for /readyz: `broker`, `store`, `slots`; also pings the first
+  // two. `to` must not be asked any more once the worker is gone.
+  void add_conditions(Readiness& to) const;
   [[nodiscard]] std::size_t stuck()
       const;  // after stop(): task functions that have not returned yet
 
  private:
   struct Impl;
+  template <class Ask>
+  Result<void> ask(const Ask& of) const;
+  [[nodiscard]] Result<void> takes() const;
+  [[nodiscard]] Result<void> keeps() const;
+  [[nodiscard]] Result<void> slots() const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -18,16 +18,12 @@ namespace umbel {
 // to date. References outlive the router.
 void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, const Readiness& ready,
                     std::function<void()> before_metrics = {});
-// The same for a program with a single condition, shown under the name `ready`.
-void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, Readiness::Check ready,
-                    std::function<void()> before_metrics = {});
 
 // A server of its own for programs without one (worker, scheduler).
 class OpsServer final : public Service {
  public:
+  // References outlive the server.
   OpsServer(http::ServerOptions options, const metrics::Metrics& metrics, const Readiness& ready,
-            Log log);
-  OpsServer(http::ServerOptions options, const metrics::Metrics& metrics, Readiness::Check ready,
             Log log);
   [[nodiscard]] Result<void> start() override;
   void stop() override;
