@@ -383,7 +383,7 @@ class PickyBroker final : public Broker {
   Broker& real_;
 };
 
-TEST_F(EnqueuerTest, AMessageThatTheBrokerRefusesKeepsNoOther) {
+TEST_F(EnqueuerTest, AMessageThatTheBrokerRefusesEndsAsFailedAndKeepsNoOther) {
   PickyBroker picky{*real_broker};
   Enqueuer mine{*store, picky, clock, lines.log(), "gen1@test"};
   auto bad = add("bad");
@@ -391,14 +391,61 @@ TEST_F(EnqueuerTest, AMessageThatTheBrokerRefusesKeepsNoOther) {
   const std::vector<TaskRequest> requests{add("t1"), bad, add("t2")};
 
   ASSERT_TRUE(mine.submit(requests).has_value());
-  clock.advance(seconds{3});
-  EXPECT_TRUE(mine.relay().has_error());
-  EXPECT_TRUE(mine.relay().has_error());
 
   EXPECT_THAT(delivered_ids("demo"), ElementsAre("t1", "t2"));
-  EXPECT_EQ(waiting(), 1U) << "an accepted task is not lost";
+  EXPECT_EQ(waiting(), 0U);
+  const auto ended = store->results().find(TaskId{"bad"}).value();
+  EXPECT_EQ(ended.state, TaskState::Failure);
+  EXPECT_EQ(ended.name, "demo.add");
+  EXPECT_THAT(ended.result, HasSubstr(R"("exc_type": "MessageRefused", "exc_message": [")"));
+  EXPECT_THAT(ended.result, HasSubstr("queue `bad` is refused"));
+  EXPECT_GT(ended.sequence, 0U) << "a monitor sees it";
+  EXPECT_EQ(store->results().find(TaskId{"t1"}).value().state, TaskState::Pending);
   EXPECT_THAT(lines.messages(),
-              ElementsAre("the broker refuses a task, which stays in the outbox"));
+              ElementsAre("the broker refuses a task for good; it ends as failed"));
+}
+
+TEST_F(EnqueuerTest, ManyRefusedMessagesDoNotStarveTheRelay) {
+  broker->fail_publish(PublishFault::BeforeEffect, 2);
+  std::vector<TaskRequest> requests;
+  for (int i = 0; i < 600; ++i) {
+    requests.push_back(add("bad" + std::to_string(i)));
+    requests.back().queue = QueueName{"bad"};
+  }
+  ASSERT_TRUE(enqueuer->submit(requests).has_value());
+  ASSERT_TRUE(submit(add("good")).has_value());
+  ASSERT_EQ(waiting(), 601U);
+  clock.advance(seconds{3});
+
+  PickyBroker picky{*real_broker};
+  Enqueuer mine{*store, picky, clock, lines.log(), "gen1@test"};
+  EXPECT_EQ(mine.relay().value(), 1U);
+
+  EXPECT_THAT(delivered_ids("demo"), ElementsAre("good"));
+  EXPECT_EQ(waiting(), 0U);
+  for (const auto* id : {"bad0", "bad499", "bad599"}) {
+    EXPECT_EQ(store->results().find(TaskId{id}).value().state, TaskState::Failure) << id;
+  }
+}
+
+TEST_F(EnqueuerTest, ARefusedRowOfATaskThatHasItsResultIsOnlyCleared) {
+  broker->fail_publish(PublishFault::BeforeEffect);
+  auto bad = add("bad");
+  bad.queue = QueueName{"bad"};
+  ASSERT_TRUE(submit(bad).has_value());
+  FinishedRun run;
+  run.id = TaskId{"bad"};
+  run.result = "3";
+  run.done = clock.wall();
+  ASSERT_TRUE(store->results().finish({&run, 1}).has_value());
+  clock.advance(seconds{3});
+
+  PickyBroker picky{*real_broker};
+  Enqueuer mine{*store, picky, clock, Log::none(), "gen1@test"};
+  EXPECT_EQ(mine.relay().value(), 0U);
+
+  EXPECT_EQ(waiting(), 0U);
+  EXPECT_EQ(store->results().find(TaskId{"bad"}).value().state, TaskState::Success);
 }
 
 TEST_F(EnqueuerTest, TheRelayPublishesWhatWaitsUntilItIsDestroyed) {

@@ -9,29 +9,53 @@ AcceptanceGroup::AcceptanceGroup(std::size_t most_at_once, AcceptAll accept_all)
     : most_at_once_{most_at_once}, accept_all_{std::move(accept_all)} {}
 
 void AcceptanceGroup::join(Joined& mine) {
-  Place place{&mine, false};
-  std::unique_lock lock{mutex_};
-  waiting_.push_back(&place);
-  while (!place.done) {
-    if (led_) {
-      changed_.wait(lock);
-      continue;
-    }
-    led_ = true;
-    const auto size = std::min(waiting_.size(), most_at_once_);
-    const std::vector<Place*> taken{waiting_.begin(),
-                                    waiting_.begin() + static_cast<std::ptrdiff_t>(size)};
-    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(size));
-    std::vector<Joined*> joined;
-    joined.reserve(size);
-    for (const Place* each : taken) joined.push_back(each->joined);
-    lock.unlock();
-    accept_all_(joined);
-    lock.lock();
-    for (Place* each : taken) each->done = true;
-    led_ = false;
-    changed_.notify_all();
+  Place place{.joined = &mine};
+  {
+    std::unique_lock lock{mutex_};
+    waiting_.push_back(&place);
+    if (!std::exchange(led_, true)) place.turn = Turn::Leads;
   }
+  if (place.await() == Turn::Leads) lead(place);
+}
+
+void AcceptanceGroup::lead(const Place& self) {
+  std::vector<Place*> taken;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto size = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), most_at_once_));
+    taken.assign(waiting_.begin(), waiting_.begin() + size);  // who leads waited longest
+    waiting_.erase(waiting_.begin(), waiting_.begin() + size);
+  }
+  std::vector<Joined*> joined;
+  joined.reserve(taken.size());
+  for (const Place* each : taken) joined.push_back(each->joined);
+  accept_all_(joined);
+  Place* next = nullptr;
+  {
+    const std::lock_guard lock{mutex_};
+    if (waiting_.empty()) {
+      led_ = false;
+    } else {
+      next = waiting_.front();
+    }
+  }
+  if (next != nullptr) next->tell(Turn::Leads);  // first, so that the store does not idle
+  for (Place* each : taken) {
+    if (each != &self) each->tell(Turn::Done);
+  }
+}
+
+AcceptanceGroup::Turn AcceptanceGroup::Place::await() {
+  std::unique_lock lock{mutex};
+  changed.wait(lock, [this] { return turn != Turn::Waits; });
+  return turn;
+}
+
+void AcceptanceGroup::Place::tell(Turn what) {
+  // Under the lock: once it is free, the one who waited may be gone with all of this.
+  const std::lock_guard lock{mutex};
+  turn = what;
+  changed.notify_one();
 }
 
 }  // namespace umbel::enqueue

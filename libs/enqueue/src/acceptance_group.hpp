@@ -33,16 +33,25 @@ class AcceptanceGroup {
   void join(Joined& mine);
 
  private:
+  enum class Turn { Waits, Leads, Done };
+  // Each waits by itself: with one condition for all, every batch would wake everybody.
   struct Place {
     Joined* joined = nullptr;
-    bool done = false;
+    Turn turn = Turn::Waits;
+    std::mutex mutex{};
+    std::condition_variable changed{};
+
+    [[nodiscard]] Turn await();
+    void tell(Turn what);
   };
+  // Takes along all who wait, and hands the lead to the first of those who came meanwhile.
+  void lead(const Place& self);
+
   const std::size_t most_at_once_;
   const AcceptAll accept_all_;
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::vector<Place*> waiting_;
-  bool led_ = false;
+  bool led_ = false;  // somebody leads, or was told to
 };
 
 }  // namespace umbel::enqueue

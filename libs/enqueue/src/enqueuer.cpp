@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 #include "acceptance_group.hpp"
 #include "arguments.hpp"
+#include "known_tasks.hpp"
+#include "publisher.hpp"
+#include "umbel/celery/json.hpp"
 #include "umbel/celery/task_message.hpp"
 
 namespace umbel {
@@ -58,43 +60,31 @@ celery::TaskMessage message_for(const TaskRequest& request, const TaskId& id,
   return message;
 }
 
-// The catalogue as one call needs it: each name is looked up once.
-class Lookup {
- public:
-  explicit Lookup(TaskCatalogue& catalogue) : catalogue_{catalogue} {}
-
-  // Nothing: nobody has registered a task of this name.
-  Result<std::optional<CatalogueEntry>> find(const std::string& name) {
-    if (const auto known = entries_.find(name); known != entries_.end()) return known->second;
-    auto found = catalogue_.find(name);
-    if (!found && found.error().code != Errc::NotFound) return found.error();
-    auto entry = found ? std::optional{std::move(*found)} : std::nullopt;
-    return entries_.emplace(name, std::move(entry)).first->second;
-  }
-
- private:
-  TaskCatalogue& catalogue_;
-  std::unordered_map<std::string, std::optional<CatalogueEntry>> entries_;
-};
-
-Result<AcceptedTask> prepare(const TaskRequest& request, Lookup& catalogue,
+Result<AcceptedTask> prepare(const TaskRequest& request, enqueue::KnownTasks& catalogue,
                              const std::string& origin) {
   if (auto fine = check_envelope(request); !fine) return fine.error();
   auto arguments = enqueue::read_arguments(request.name, request.args, request.kwargs);
   if (!arguments) return arguments.error();
-  const auto entry = catalogue.find(request.name);
-  if (!entry) return entry.error();
-  if (*entry) {
-    if (auto fine = enqueue::check_arguments(**entry, *arguments); !fine) return fine.error();
+  const auto known = catalogue.find(request.name);
+  if (!known) return known.error();
+  const std::optional<CatalogueEntry>& entry = **known;
+  if (entry) {
+    if (auto fine = enqueue::check_arguments(*entry, *arguments); !fine) return fine.error();
   }
   AcceptedTask task;
   task.id = request.id ? *request.id : new_task_id();
   task.name = request.name;
-  task.queue = request.queue.value_or(*entry ? (*entry)->queue : QueueName{kDefaultQueue});
+  task.queue = request.queue.value_or(entry ? entry->queue : QueueName{kDefaultQueue});
   task.message =
-      celery::encode_task(message_for(request, task.id, std::move(*arguments), *entry, origin));
+      celery::encode_task(message_for(request, task.id, std::move(*arguments), entry, origin));
   task.not_before = request.eta;
   return task;
+}
+
+// As a worker stores an exception.
+std::string refusal_document(const Error& why) {
+  return celery::to_json(celery::exception_document(
+      "MessageRefused", "the broker refuses the message: " + why.what, "umbel"));
 }
 
 OutgoingMessage outgoing(const OutboxRow& row) { return {row.queue, row.message, row.not_before}; }
@@ -107,10 +97,15 @@ Enqueuer::Enqueuer(Store& store, Broker& broker, const Clock& clock, Log log, st
       clock_{clock},
       log_{std::move(log)},
       origin_{std::move(origin)},
+      known_{std::make_unique<enqueue::KnownTasks>(store.catalogue(), clock)},
       group_{std::make_unique<enqueue::AcceptanceGroup>(
           kMostTogether, [this](auto joined) { accept_joined(joined); })} {}
 
 Enqueuer::~Enqueuer() = default;
+
+void Enqueuer::publish_behind() {
+  publisher_ = std::make_unique<enqueue::Publisher>([this](auto rows) { publish_rows(rows); });
+}
 
 Result<std::vector<AcceptedHandle>> Enqueuer::submit(std::span<const TaskRequest> requests,
                                                      const Together& together) {
@@ -121,9 +116,8 @@ Result<std::vector<AcceptedHandle>> Enqueuer::submit(std::span<const TaskRequest
   acceptance.watermark = together.watermark;
   acceptance.at = clock_.wall();
   acceptance.tasks.reserve(requests.size());
-  Lookup catalogue{store_.catalogue()};
   for (const auto& request : requests) {
-    auto task = prepare(request, catalogue, origin_);
+    auto task = prepare(request, *known_, origin_);
     if (!task && requests.size() > 1) {
       return Error{task.error().code,
                    fmt::format("request {} of {}: {}", acceptance.tasks.size() + 1, requests.size(),
@@ -162,8 +156,9 @@ void Enqueuer::accept_joined(std::span<enqueue::Joined* const> joined) {
     }
     std::vector<Acceptance> all;
     all.reserve(joined.size());
-    for (const auto* each : joined) all.push_back(each->acceptance);
+    for (auto* each : joined) all.push_back(std::move(each->acceptance));
     auto answers = store_.outbox().accept_each(all);
+    for (std::size_t i = 0; i < joined.size(); ++i) joined[i]->acceptance = std::move(all[i]);
     if (!answers) return answers.error();
     for (std::size_t i = 0; i < joined.size(); ++i) joined[i]->answer = std::move((*answers)[i]);
     return {};
@@ -186,7 +181,11 @@ void Enqueuer::accept_joined(std::span<enqueue::Joined* const> joined) {
       fresh.push_back({*row, task.id, task.queue, std::move(task.message), task.not_before});
     }
   }
-  publish_rows(fresh);
+  if (publisher_) {
+    publisher_->take(std::move(fresh));
+  } else {
+    publish_rows(fresh);
+  }
 }
 
 Result<std::vector<Result<AcceptedHandle>>> Enqueuer::submit_ticks(
@@ -194,11 +193,10 @@ Result<std::vector<Result<AcceptedHandle>>> Enqueuer::submit_ticks(
   std::vector<Acceptance> acceptances;
   std::vector<Result<AcceptedHandle>> answers;
   std::vector<std::size_t> answer_of;  // for each acceptance
-  Lookup catalogue{store_.catalogue()};
   const auto now = clock_.wall();
   answers.reserve(ticks.size());
   for (const auto& [request, tick] : ticks) {
-    auto task = prepare(request, catalogue, origin_);
+    auto task = prepare(request, *known_, origin_);
     if (!task && task.error().code != Errc::Invalid) return task.error();
     if (!task) {
       answers.emplace_back(task.error());
@@ -247,8 +245,9 @@ Result<std::size_t> Enqueuer::relay(std::chrono::milliseconds older_than) {
   for (;;) {
     const auto rows = store_.outbox().unpublished(before, kRelayBatch, after);
     if (!rows) return rows.error();
-    if (auto carried = carry(*rows); !carried) return carried.error();
-    published += rows->size();
+    const auto carried = carry(*rows);
+    if (!carried) return carried.error();
+    published += *carried;
     if (rows->size() < kRelayBatch) return published;
   }
 }
@@ -270,34 +269,79 @@ std::chrono::microseconds Enqueuer::set_forward(WallTime wall, Steady::time_poin
   return forward_;
 }
 
-Result<void> Enqueuer::carry(std::span<const OutboxRow> rows) {
-  if (rows.empty()) return {};
+Result<std::size_t> Enqueuer::carry(std::span<const OutboxRow> rows) {
+  if (rows.empty()) return std::size_t{0};
   std::vector<OutgoingMessage> messages;
-  std::vector<OutboxId> ids;
+  std::vector<OutboxId> done;
   for (const auto& row : rows) {
     messages.push_back(outgoing(row));
-    ids.push_back(row.id);
+    done.push_back(row.id);
   }
+  std::size_t count = rows.size();
   auto published = publish(messages);
-  if (!published && published.error().code == Errc::Invalid && rows.size() > 1) {
+  if (!published && published.error().code != Errc::Invalid) return published.error();
+  if (!published) {
     // One message that the broker refuses must not keep the others.
-    ids.clear();
+    done.clear();
+    std::vector<Refused> refused;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto alone = publish(std::span{messages}.subspan(i, 1));
-      if (alone) ids.push_back(rows[i].id);
-      if (!alone && alone.error().code == Errc::Invalid) note_refused(rows[i], alone.error());
+      published = publish(std::span{messages}.subspan(i, 1));
+      if (published) {
+        done.push_back(rows[i].id);
+      } else if (published.error().code == Errc::Invalid) {
+        refused.push_back({&rows[i], published.error()});
+        published = {};
+      } else {
+        break;
+      }
     }
-  } else if (!published) {
-    if (published.error().code == Errc::Invalid) note_refused(rows.front(), published.error());
-    return published;
+    count = done.size();
+    if (auto ended = end(refused); ended) {
+      for (const auto& each : refused) done.push_back(each.row->id);
+    } else if (published) {
+      published = ended;
+    }
   }
-  auto cleared = store_.outbox().clear(ids);
+  auto cleared = store_.outbox().clear(done);
   if (!cleared) {
     log_.warn("published tasks could not be cleared from the outbox and will be published again",
-              {{"tasks", ids.size()}, {"error", cleared.error().what}});
-    return cleared;
+              {{"tasks", done.size()}, {"error", cleared.error().what}});
+    return cleared.error();
   }
-  return published;
+  if (!published) return published.error();
+  return count;
+}
+
+// The row goes only after the result stands, so that a kill in between costs nothing but a second
+// refusal. A run that somebody else has ended or begun anew meanwhile keeps what it has.
+Result<void> Enqueuer::end(std::span<const Refused> refused) {
+  std::vector<FinishedRun> runs;
+  for (const auto& [row, why] : refused) {
+    auto task = store_.results().find(row->task);
+    if (!task && task.error().code == Errc::NotFound) continue;  // retention was faster
+    if (!task) return task.error();
+    FinishedRun run;
+    run.id = row->task;
+    run.name = task->name;
+    run.queue = row->queue;
+    run.run = task->run;
+    run.state = TaskState::Failure;
+    run.result = refusal_document(why);
+    run.done = clock_.wall();
+    runs.push_back(std::move(run));
+  }
+  if (runs.empty()) return {};
+  const auto outcomes = store_.results().finish(runs);
+  if (!outcomes) return outcomes.error();
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (!(*outcomes)[i].stored) continue;
+    log_.error("the broker refuses a task for good; it ends as failed",
+               {{"task_id", runs[i].id.str()},
+                {"task", runs[i].name},
+                {"queue", runs[i].queue.str()},
+                {"reason", runs[i].result}});
+  }
+  return {};
 }
 
 Result<void> Enqueuer::publish(std::span<const OutgoingMessage> messages) {
@@ -312,16 +356,6 @@ Result<void> Enqueuer::publish(std::span<const OutgoingMessage> messages) {
     log_.info("the broker takes tasks again");
   }
   return published;
-}
-
-void Enqueuer::note_refused(const OutboxRow& row, const Error& why) {
-  // The relay comes by every second, and rows are numbered in the order of their coming.
-  auto last = last_refused_.load();
-  do {
-    if (row.id <= last) return;
-  } while (!last_refused_.compare_exchange_weak(last, row.id));
-  log_.error("the broker refuses a task, which stays in the outbox",
-             {{"task_id", row.task.str()}, {"queue", row.queue.str()}, {"error", why.what}});
 }
 
 }  // namespace umbel

@@ -57,6 +57,8 @@ struct AcceptedHandle {
 
 namespace enqueue {
 class AcceptanceGroup;
+class KnownTasks;
+class Publisher;
 struct Joined;
 }  // namespace enqueue
 
@@ -70,7 +72,14 @@ class Enqueuer {
   Enqueuer(const Enqueuer&) = delete;
   Enqueuer& operator=(const Enqueuer&) = delete;
 
-  // Accepts all requests in one transaction, then tries to publish them. Once this answers a value
+  // From now on submit answers once the acceptance is durable, and a thread publishes behind it, in
+  // the order of acceptance: for programs that accept for others. While the broker does not keep up
+  // submit waits a moment for it; what then finds no room is left to the relay. What has not been
+  // published when this ends is tried once more. Call it before the first submit, once.
+  void publish_behind();
+
+  // Accepts all requests in one transaction, then tries to publish them. What the catalogue says of
+  // a task may be 100 ms old. Once this answers a value
   // the tasks are ours, published or not. Invalid: a request names an argument that the catalogue
   // does not know, lacks one that it requires, or has one of another type, or is not JSON; nothing
   // was accepted. Conflict: the tick was taken before; nothing was accepted. OutcomeUnknown: the
@@ -89,10 +98,11 @@ class Enqueuer {
   // relay.
   void publish_rows(std::span<const OutboxRow> rows);
 
-  // Publishes what has waited in the outbox for more than `older_than`; answers how many. Any
-  // program may call it, at any time. Rows carry the wall time of whoever wrote them: where the
-  // clock was set back meanwhile they go out at once, where it was set forward they wait their time
-  // all the same.
+  // Publishes what has waited in the outbox for more than `older_than`; answers how many. A task
+  // whose message the broker refuses for good (too large, a name that it does not take) ends as
+  // FAILURE with the reason. Any program may call it, at any time. Rows carry the wall time of
+  // whoever wrote them: where the clock was set back meanwhile they go out at once, where it was
+  // set forward they wait their time all the same.
   [[nodiscard]] Result<std::size_t> relay(
       std::chrono::milliseconds older_than = std::chrono::seconds{2});
 
@@ -101,11 +111,16 @@ class Enqueuer {
 
  private:
   [[nodiscard]] Result<void> publish(std::span<const OutgoingMessage> messages);
-  // Publishes rows and clears those that the broker took.
-  [[nodiscard]] Result<void> carry(std::span<const OutboxRow> rows);
+  // Publishes rows and clears those that the broker took, and how many they are. Those that it
+  // refuses for good end as failed.
+  [[nodiscard]] Result<std::size_t> carry(std::span<const OutboxRow> rows);
+  struct Refused {
+    const OutboxRow* row = nullptr;
+    Error why;
+  };
+  [[nodiscard]] Result<void> end(std::span<const Refused> refused);
   // One transaction for all who came together, and one publish.
   void accept_joined(std::span<enqueue::Joined* const> joined);
-  void note_refused(const OutboxRow& row, const Error& why);
   // By how much the wall clock has lately been set forward, so that what was written just before is
   // not taken for old.
   [[nodiscard]] std::chrono::microseconds set_forward(WallTime wall, Steady::time_point steady,
@@ -116,7 +131,7 @@ class Enqueuer {
   Log log_;
   std::string origin_;
   std::atomic<bool> publishing_fails_{false};
-  std::atomic<OutboxId> last_refused_{0};
+  std::unique_ptr<enqueue::KnownTasks> known_;
   std::unique_ptr<enqueue::AcceptanceGroup> group_;
 
   struct ClockLook {
@@ -127,6 +142,8 @@ class Enqueuer {
   std::optional<ClockLook> last_look_;
   std::chrono::microseconds forward_{0};
   Steady::time_point forward_until_{};
+
+  std::unique_ptr<enqueue::Publisher> publisher_;  // last: its thread uses the rest
 };
 
 // The default queue of a task that nobody has registered.
