@@ -78,6 +78,62 @@ TEST(LineOfTruth, SaysWhatIsWrongWorstFirst) {
       {"most fail and a worker is lost",
        [](TruthFacts& f) { f.failed = 900, f.workers_lost = {"w2@host"}; }, TruthLevel::Bad,
        "75 %"},
+      {"a slot is stuck",
+       [](TruthFacts& f) {
+         f.workers_stuck = {{"w1@host", 1, 4}};
+       },
+       TruthLevel::Warn, "Worker w1@host has 1 of 4 slots stuck in tasks that do not return. They"},
+      {"slots are stuck in two of three",
+       [](TruthFacts& f) {
+         f.workers_online = 3;
+         f.workers_stuck = {{"w1@host", 4, 4}, {"w2@host", 4, 4}};
+       },
+       TruthLevel::Warn, "so has 1 more. They come back when it is restarted."},
+      {"every slot of every worker is stuck",
+       [](TruthFacts& f) {
+         f.workers_stuck = {{"w1@host", 4, 4}, {"w2@host", 2, 2}};
+       },
+       TruthLevel::Bad, "No task is run until it is restarted."},
+      {"every slot of both, and most fail",
+       [](TruthFacts& f) {
+         f.failed = 900;
+         f.workers_stuck = {{"w1@host", 4, 4}, {"w2@host", 2, 2}};
+       },
+       TruthLevel::Bad, "slots stuck"},
+      {"the store is down", [](TruthFacts& f) { f.store_error = "umbel.db: the disk is full"; },
+       TruthLevel::Bad,
+       "The store does not answer: no task can be accepted, and results cannot be kept. umbel.db: "
+       "the disk is full"},
+      {"the store is down and the monitor is blind",
+       [](TruthFacts& f) { f.store_error = "umbel.db: locked", f.blind_for = seconds{20}; },
+       TruthLevel::Unknown, "The monitor is blind"},
+      {"the broker is down",
+       [](TruthFacts& f) {
+         f.queues_age = f.blind_for = seconds{20};
+         f.broker_error = "broker.db: the file is damaged";
+       },
+       TruthLevel::Unknown,
+       "could not read events for 20 s. What is shown is older. The broker says: broker.db: the "
+       "file is damaged."},
+      {"the broker failed a moment ago",
+       [](TruthFacts& f) { f.broker_error = "broker.db: locked"; }, TruthLevel::Ok, "All well"},
+      {"taken and not started", [](TruthFacts& f) { f.taken = 1500; }, TruthLevel::Ok,
+       "oldest wait 2.0 s, 1,500 taken by workers and not started."},
+      {"the schedule has an error",
+       [](TruthFacts& f) {
+         f.schedule_wrong = {minutes{4}, minutes{30}, "s.yaml:2:22: entry 'a': every: '5x'"};
+       },
+       TruthLevel::Warn,
+       "The schedule's file has had an error for 4 min; the one read 30 min ago is in force. "
+       "s.yaml:2:22: entry 'a'"},
+      {"the schedule has an error and most fail",
+       [](TruthFacts& f) {
+         f.schedule_wrong = {minutes{4}, minutes{30}, "s.yaml"};
+         f.failed = 900;
+       },
+       TruthLevel::Bad, "75 %"},
+      {"history shed", [](TruthFacts& f) { f.history_sheds = true; }, TruthLevel::Warn,
+       "The history does not keep up: timelines and arguments are left out"},
       {"history", [](TruthFacts& f) { f.history_error = "disk full"; }, TruthLevel::Warn,
        "disk full"},
       {"missed", [](TruthFacts& f) { f.missed_lately = 18; }, TruthLevel::Warn,

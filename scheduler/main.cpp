@@ -73,6 +73,7 @@ int run(const Config& config) {
       [&](std::vector<ScheduleEntry> entries) { scheduler.replace(std::move(entries)); },
       TaskNames{(*store)->catalogue(), clock, log},
       ready,
+      (*store)->shared(),
       clock,
       metrics,
       log};

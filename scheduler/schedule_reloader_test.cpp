@@ -160,6 +160,11 @@ class ReloaderTest : public ::testing::Test {
     const std::lock_guard lock{mutex_};
     return said_;
   }
+  // What the store holds of the file's error.
+  std::optional<ScheduleError> told() {
+    const auto value = shared.get(kScheduleErrorKey, clock.wall()).value();
+    return value ? schedule_error_from(*value) : std::nullopt;
+  }
   double reloads(const char* outcome) {
     return metrics.counter(metrics::kScheduleReloads, {outcome}).Value();
   }
@@ -172,6 +177,35 @@ class ReloaderTest : public ::testing::Test {
     std::vector<CatalogueEntry> entries;
   };
 
+  // One value, which does not run out; each second put fails.
+  class OneValue final : public SharedValues {
+   public:
+    Result<std::optional<std::string>> get(const std::string& key, WallTime) override {
+      const std::lock_guard lock{mutex_};
+      return key == key_ ? std::optional{value_} : std::nullopt;
+    }
+    Result<void> put(const std::string& key, const std::string& value, WallTime) override {
+      const std::lock_guard lock{mutex_};
+      if (++puts_ % 2 == 1) return unavailable("out, says the test");
+      key_ = key;
+      value_ = value;
+      return {};
+    }
+    Result<std::int64_t> add(const std::string&, std::int64_t, std::int64_t, WallTime,
+                             WallTime) override {
+      return unavailable("not here");
+    }
+    Result<bool> replace(const std::string&, const std::optional<std::string>&, const std::string&,
+                         WallTime, WallTime) override {
+      return unavailable("not here");
+    }
+
+   private:
+    std::mutex mutex_;
+    std::string key_, value_;
+    int puts_ = 0;
+  };
+
  private:
   std::mutex mutex_;
   std::vector<std::string> in_force_;
@@ -182,6 +216,7 @@ class ReloaderTest : public ::testing::Test {
   std::string path = dir.file("s.yaml");
   SystemClock clock;
   NoTasks catalogue;
+  OneValue shared;
   Readiness ready;
   metrics::Metrics metrics{"test"};
   Log log{"test", LogLevel::Info, [this](LogLevel, std::string_view, std::string_view text) {
@@ -192,6 +227,7 @@ class ReloaderTest : public ::testing::Test {
                             note(),
                             TaskNames{catalogue, clock, log},
                             ready,
+                            shared,
                             clock,
                             metrics,
                             log,
@@ -217,14 +253,26 @@ TEST_F(ReloaderTest, KeepsTheOldScheduleInForceWhileTheFileHasAnErrorAndSaysSo) 
   EXPECT_THAT(in_force(), ElementsAre("a"));
   EXPECT_EQ(metrics.gauge(metrics::kScheduleReloaded).Value(), first);
 
+  ASSERT_TRUE(eventually([&] { return told().has_value(); })) << "the first try failed";
+  const auto error = *told();
+  EXPECT_THAT(error.what, HasSubstr(path + ":2:22: entry 'a': every: '5x'"));
+  EXPECT_LT(error.in_force_since, error.since);
+  write(path, "schedules: 5");
+  ASSERT_TRUE(
+      eventually([&] { return told() && told()->what.find("a list") != std::string::npos; }));
+  EXPECT_EQ(told()->since, error.since) << "it has not been well in between";
+
   write(path, file_with({"b"}));
   ASSERT_TRUE(eventually([&] { return in_force() == std::vector<std::string>{"b"}; }));
   ASSERT_TRUE(eventually([&] { return ready.all().has_value(); }));
+  EXPECT_TRUE(eventually([&] { return !told(); }));
   EXPECT_EQ(metrics.gauge(metrics::kScheduleFileError).Value(), 0);
   reloader.stop();
   const auto lines = said();
-  EXPECT_EQ(reloads("failure"), 1) << lines;
-  EXPECT_EQ(lines.find("has an error"), lines.rfind("has an error")) << "once: " << lines;
+  EXPECT_EQ(reloads("failure"), 2) << lines;
+  const auto first_line = lines.find("has an error");
+  const auto second_line = lines.find("has an error", first_line + 1);
+  EXPECT_EQ(second_line, lines.rfind("has an error")) << "once each: " << lines;
 }
 
 TEST_F(ReloaderTest, ReadsAgainOnDemandChangedOrNot) {
@@ -268,6 +316,17 @@ TEST_F(ReloaderTest, WarnsOnceOfATaskThatNobodyRegistered) {
   fake.advance(TaskNames::kLookEvery);
   names.look();
   EXPECT_THAT(said(), HasSubstr("is registered now"));
+}
+
+TEST(ScheduleError, IsReadAsItWasLaidDown) {
+  const ScheduleError error{from_micros(1'700'000'000'000'000), from_micros(12),
+                            "s.yaml:1:2: no 1"};
+  EXPECT_EQ(schedule_error_from(to_shared(error)), error);
+  EXPECT_EQ(schedule_error_from(to_shared(std::nullopt)), std::nullopt);
+  for (const auto* foreign :
+       {"", " ", "x", "12", "12 ", "12 x", "12 13", "99999999999999999999 1 x"}) {
+    EXPECT_EQ(schedule_error_from(foreign), std::nullopt) << foreign;
+  }
 }
 
 class OneLease final : public Leases {

@@ -107,9 +107,17 @@ void Figures::ask_schedule() {
     live_.with([&](LiveState& state) { state.set_store_error(ticks.error().what); });
     return;
   }
+  const auto error = store_.shared().get(kScheduleErrorKey, clock_.wall());
+  if (!error) {
+    schedule_outage_.failed(error.error());
+    live_.with([&](LiveState& state) { state.set_store_error(error.error().what); });
+    return;
+  }
   schedule_outage_.over();
-  live_.with([rows = schedule_rows(*ticks)](LiveState& state) mutable {
+  live_.with([rows = schedule_rows(*ticks),
+              wrong = schedule_error_from(error->value_or(""))](LiveState& state) mutable {
     state.set_schedule(std::move(rows));
+    state.set_schedule_error(std::move(wrong));
     state.set_store_error({});
   });
 }

@@ -412,6 +412,11 @@ Truth LiveState::truth(WallTime now) const {
   if (monitor_.events_read && *monitor_.events_read >= started_)
     facts.blind_for = now - *monitor_.events_read;
   if (monitor_.queues_read) facts.queues_age = now - *monitor_.queues_read;
+  if (const auto& wrong = monitor_.schedule_error) {
+    facts.schedule_wrong = {std::max<microseconds>(now - wrong->since, microseconds{0}),
+                            std::max<microseconds>(now - wrong->in_force_since, microseconds{0}),
+                            wrong->what};
+  }
   facts.lag = now - monitor_.lag_at < kRateWindow ? monitor_.lag : microseconds{0};
   for (const auto& [name, worker] : workers_) {
     const WorkerStatus status = worker.state.status(now);

@@ -21,6 +21,7 @@
 #include "umbel/model/event.hpp"
 #include "umbel/model/task.hpp"
 #include "umbel/model/worker_state.hpp"
+#include "umbel/store/schedule_error.hpp"
 #include "umbel/store/submissions.hpp"
 #include "umbel/store/tick_ledger.hpp"
 
@@ -67,6 +68,7 @@ struct MonitorFacts {
   std::string history_error;           // empty: none
   std::string broker_error;            // why the queues cannot be read; empty: they can
   std::string store_error;             // why the store cannot be read; empty: it can
+  std::optional<ScheduleError> schedule_error;  // as a scheduler told it; nothing: none
   // The history does not keep up and is written without detail; when that was so last.
   std::optional<WallTime> history_shed;
 };
@@ -113,6 +115,9 @@ class LiveState {
   void set_lag(std::chrono::microseconds lag, WallTime now);
   void set_broker_error(std::string error) { monitor_.broker_error = std::move(error); }
   void set_store_error(std::string error) { monitor_.store_error = std::move(error); }
+  void set_schedule_error(std::optional<ScheduleError> error) {
+    monitor_.schedule_error = std::move(error);
+  }
   void set_history_error(std::string error) { monitor_.history_error = std::move(error); }
   void history_sheds(WallTime now) { monitor_.history_shed = now; }
   // The monitor did not run between the two instants.

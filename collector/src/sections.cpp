@@ -60,6 +60,13 @@ json::value optional_count(const std::optional<std::uint64_t>& value) {
   return value ? json::value(*value) : json::value(nullptr);
 }
 
+json::value schedule_error(const std::optional<ScheduleError>& error) {
+  if (!error) return nullptr;
+  return json::object{{"since", to_unix_seconds(error->since)},
+                      {"in_force_since", to_unix_seconds(error->in_force_since)},
+                      {"what", shortened(error->what, kLongestText)}};
+}
+
 }  // namespace
 
 json::array split(std::string_view list) {
@@ -129,6 +136,7 @@ json::object monitor_section(const LiveState& state, const About& about, WallTim
           {"history_shed", seconds(state.monitor().history_shed)},
           {"broker_error", words_or_null(state.monitor().broker_error)},
           {"store_error", words_or_null(state.monitor().store_error)},
+          {"schedule_error", schedule_error(state.monitor().schedule_error)},
           {"blind", blind_rows(state, now)},
           {"version", about.version}};
 }

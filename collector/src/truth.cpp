@@ -160,6 +160,17 @@ std::optional<microseconds> oldest_wait(const TruthFacts& facts, std::string& qu
   return oldest;
 }
 
+std::optional<Truth> wrong_schedule(const TruthFacts& facts) {
+  if (!facts.schedule_wrong) return std::nullopt;
+  const ScheduleFact& wrong = *facts.schedule_wrong;
+  return Truth{TruthLevel::Warn,
+               fmt::format("The schedule's file has had an error for {}; the one read {} ago is in "
+                           "force. {}",
+                           spoken(wrong.wrong_for), spoken(wrong.in_force_for),
+                           shortened(wrong.what, kLongestReason)),
+               "/schedule"};
+}
+
 std::optional<Truth> losses(const TruthFacts& facts) {
   if (!facts.history_error.empty()) {
     return Truth{TruthLevel::Warn,
@@ -226,6 +237,7 @@ Truth line_of_truth(const TruthFacts& facts) {
   if (workers) return *workers;
   if (failed) return *failed;
   if (stuck) return *stuck;
+  if (auto wrong = wrong_schedule(facts)) return *wrong;
   if (auto lost = losses(facts)) return *lost;
   if (oldest && *oldest > kLongWait) {
     return {TruthLevel::Warn,

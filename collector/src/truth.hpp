@@ -35,6 +35,12 @@ struct StuckFact {
   std::uint64_t stuck = 0, slots = 0;
 };
 
+// The schedule's file cannot be used; an earlier one is in force.
+struct ScheduleFact {
+  std::chrono::microseconds wrong_for{}, in_force_for{};
+  std::string what;
+};
+
 struct TruthFacts {
   std::chrono::microseconds up{};  // since the monitor started
   std::optional<std::chrono::microseconds>
@@ -45,9 +51,10 @@ struct TruthFacts {
   std::vector<std::string> workers_lost;
   std::vector<StuckFact> workers_stuck;  // slots whose task does not return; of workers online
   std::vector<QueueFact> queues;
-  std::uint64_t taken = 0;                 // tasks that workers hold and have not started
-  std::string broker_error;                // why the queues cannot be read now; empty: they can
-  std::string store_error;                 // the same of the store
+  std::uint64_t taken = 0;   // tasks that workers hold and have not started
+  std::string broker_error;  // why the queues cannot be read now; empty: they can
+  std::string store_error;   // the same of the store
+  std::optional<ScheduleFact> schedule_wrong;
   std::int64_t seconds_seen = 60;          // of the last minute; fewer after a start
   std::uint64_t finished = 0, failed = 0;  // in the last minute; finished has the failed ones too
   std::uint64_t missed_lately = 0;         // events, in the last minute

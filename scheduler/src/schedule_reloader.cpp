@@ -21,13 +21,14 @@ std::string first_line(const std::string& text) {
 }  // namespace
 
 ScheduleReloader::ScheduleReloader(ScheduleSource source, PutInForce put_in_force, TaskNames names,
-                                   Readiness& readiness, const Clock& clock,
+                                   Readiness& readiness, SharedValues& shared, const Clock& clock,
                                    metrics::Metrics& metrics, Log log,
                                    std::chrono::milliseconds look_every)
     : source_{std::move(source)},
       put_in_force_{std::move(put_in_force)},
       names_{std::move(names)},
       readiness_{readiness},
+      shared_{shared},
       clock_{clock},
       metrics_{metrics},
       log_{std::move(log)},
@@ -68,6 +69,7 @@ void ScheduleReloader::run(const std::stop_token& stop) {
     if (stop.stop_requested()) return;
     try {
       look(asked ? ScheduleSource::Ask::Now : ScheduleSource::Ask::IfChanged);
+      tell();
       names_.look();
     } catch (const std::exception& error) {
       log_.error("looking at the schedule's file ended in an exception; next look soon",
@@ -92,6 +94,8 @@ void ScheduleReloader::took(std::vector<ScheduleEntry> entries) {
   metrics_.gauge(metrics::kScheduleReloaded).Set(to_unix_seconds(source_.read_at()));
   metrics_.gauge(metrics::kScheduleFileError).Set(0);
   readiness_.set(kCondition, Result<void>{});
+  wrong_.reset();
+  told_.reset();
   names_.expect(entries);
   put_in_force_(std::move(entries));
 }
@@ -105,6 +109,18 @@ void ScheduleReloader::refused(const Error& why) {
   readiness_.set(kCondition,
                  Error{why.code, "running on the schedule of " + since +
                                      ", the file has an error: " + first_line(why.what)});
+  // An error after another one: it has not been well in between.
+  wrong_ = ScheduleError{wrong_ ? wrong_->since : clock_.wall(), source_.read_at(),
+                         first_line(why.what)};
+  told_.reset();
+}
+
+void ScheduleReloader::tell() {
+  const auto now = clock_.steady();
+  if (told_ && (!wrong_ || now - *told_ < kScheduleErrorToldEvery)) return;
+  if (shared_.put(kScheduleErrorKey, to_shared(wrong_), clock_.wall() + kScheduleErrorKept)) {
+    told_ = now;
+  }
 }
 
 }  // namespace umbel

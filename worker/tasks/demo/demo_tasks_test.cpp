@@ -116,6 +116,16 @@ TEST_F(DemoTasks, SleepEndsEarlyWhenToldToStop) {
   EXPECT_THAT(error_of("sleep", {1e9}), HasSubstr("ValueError: seconds must be between"));
 }
 
+TEST_F(DemoTasks, HangDoesNotListen) {
+  context.interrupted = true;
+  EXPECT_EQ(call("hang", {0.01}), 0.01);
+  EXPECT_EQ(tasks.find("hang")->options.soft_time_limit, 1.0);
+  for (const double bad : {-1.0, 601.0}) {
+    EXPECT_THAT(error_of("hang", {bad}),
+                HasSubstr("ValueError: seconds must be between 0 and 600"));
+  }
+}
+
 TEST_F(DemoTasks, NoopHasNoResult) {
   EXPECT_EQ(call("noop", {}), nullptr);
   EXPECT_TRUE(tasks.find("noop")->entry.ignore_result);

@@ -33,6 +33,7 @@ export interface Monitor {
   history_shed?: number | null;
   broker_error?: string | null;
   store_error?: string | null;
+  schedule_error?: { since: number; in_force_since: number; what: string } | null;
   version: string;
 }
 

@@ -1,7 +1,8 @@
 // Keeps the schedule in force equal to its file while the program runs, and says when it cannot.
 //
 // A file with a mistake changes nothing: the schedule before it stays in force, the mistakes are
-// logged once, /readyz and a gauge tell of them until the file is good again.
+// logged once; /readyz, a gauge and the store (for the page) tell of them until the file is good
+// again.
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,8 @@
 #include "umbel/runtime/service.hpp"
 #include "umbel/scheduler/schedule_source.hpp"
 #include "umbel/scheduler/task_names.hpp"
+#include "umbel/store/leases.hpp"
+#include "umbel/store/schedule_error.hpp"
 
 namespace umbel {
 
@@ -30,7 +33,8 @@ class ScheduleReloader final : public Service {
 
   // References outlive the reloader. `put_in_force` is called by load() and by the thread.
   ScheduleReloader(ScheduleSource source, PutInForce put_in_force, TaskNames names,
-                   Readiness& readiness, const Clock& clock, metrics::Metrics& metrics, Log log,
+                   Readiness& readiness, SharedValues& shared, const Clock& clock,
+                   metrics::Metrics& metrics, Log log,
                    std::chrono::milliseconds look_every = std::chrono::milliseconds{500});
 
   // The first look, before start(). An error: there is no schedule to run on.
@@ -47,15 +51,21 @@ class ScheduleReloader final : public Service {
   void look(ScheduleSource::Ask ask);
   void took(std::vector<ScheduleEntry> entries);
   void refused(const Error& why);
+  // Lays what is wrong now, or that nothing is, down in the store, as often as it has to be. A
+  // store that does not answer is tried again at the next look; readiness tells of it.
+  void tell();
 
   ScheduleSource source_;
   PutInForce put_in_force_;
   TaskNames names_;
   Readiness& readiness_;
+  SharedValues& shared_;
   const Clock& clock_;
   metrics::Metrics& metrics_;
   Log log_;
   std::chrono::milliseconds look_every_;
+  std::optional<ScheduleError> wrong_;
+  std::optional<Steady::time_point> told_;  // when `wrong_` was laid down; nothing: not yet
   std::mutex mutex_;
   std::condition_variable_any wake_;
   bool asked_ = false;  // guarded by mutex_

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <random>
+#include <thread>
 
 #include "number.hpp"
 #include "touch.hpp"
@@ -10,6 +11,7 @@ namespace umbel {
 namespace {
 
 constexpr double kMostSeconds = 86'400;
+constexpr double kMostHang = 600;
 
 std::chrono::milliseconds duration_of(double seconds) {
   if (!(seconds >= 0 && seconds <= kMostSeconds)) {
@@ -35,6 +37,15 @@ void noop(TaskContext&) {}
 
 double sleep_task(TaskContext& context, double seconds) {
   wait(context, seconds);
+  return seconds;
+}
+
+// For trying what a stack does about code that cannot be told to stop.
+double hang(TaskContext&, double seconds) {
+  if (!(seconds >= 0 && seconds <= kMostHang)) {
+    throw FinalTaskError{"ValueError", "seconds must be between 0 and 600"};
+  }
+  std::this_thread::sleep_for(duration_of(seconds));
   return seconds;
 }
 
@@ -65,6 +76,10 @@ void add_demo_tasks(TaskRegistry& tasks, const DemoTaskOptions& options) {
   quiet.ignore_result = true;
   tasks.add("noop", noop, {}, quiet);
   tasks.add("sleep", sleep_task, {"seconds"}, described("Sleeps."));
+  auto impatient = described(
+      "Waits and does not listen when it is told to stop, after a second: its slot is stuck.");
+  impatient.soft_time_limit = 1;
+  tasks.add("hang", hang, {"seconds"}, impatient);
   tasks.add("fail", fail, {"message"}, described("Fails with this message."));
   auto patient = described("Fails with this probability, and is tried up to six times.");
   patient.retry.max_retries = 5;
