@@ -305,6 +305,29 @@ TEST_F(SqliteBroker, APingSaysThatTheFileIsGone) {
   EXPECT_THAT(gone.error().what, HasSubstr(path));
 }
 
+TEST(SqliteBrokerBounds, AMessageBeyondTheBoundIsRefusedWithAllThatCameWithIt) {
+  const TempDir dir;
+  const SystemClock clock;
+  const auto opened = open_sqlite_broker({.path = dir.file("broker.db"), .max_message_bytes = 1000},
+                                         clock, Log::none());
+  ASSERT_TRUE(opened) << opened.error().what;
+  std::vector<OutgoingMessage> messages(2);
+  for (auto& message : messages) message.queue = QueueName{"q"};
+  messages[0].message.body = std::string(1000, 'x');
+  messages[1].message.correlation_id = "large";
+  messages[1].message.headers = "{}";
+  messages[1].message.body = std::string(999, 'x');
+
+  const auto refused = (*opened)->publish(messages);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::Invalid);
+  EXPECT_EQ(refused.error().what, "publish large: 1001 bytes; a message may have 1000");
+  EXPECT_TRUE((*opened)->queues().value().empty());
+
+  EXPECT_TRUE((*opened)->publish({messages.data(), 1}));
+  EXPECT_EQ((*opened)->queues().value().at(0).ready, 1U);
+}
+
 TEST_F(SqliteBroker, SaysWhoWentSilent) {
   std::mutex mutex;
   std::string logged;

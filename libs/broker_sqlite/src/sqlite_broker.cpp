@@ -18,9 +18,7 @@ namespace umbel {
 namespace broker_sqlite {
 namespace {
 
-constexpr std::size_t kLargestMessage = 256 * 1024 * 1024;  // bytes; SQLite ends at 1 GB
-
-Result<void> checked(const OutgoingMessage& outgoing) {
+Result<void> checked(const OutgoingMessage& outgoing, std::size_t most_bytes) {
   const auto& message = outgoing.message;
   if (outgoing.queue.empty()) {
     return invalid(fmt::format("publish {}: the queue's name is empty", message.correlation_id));
@@ -29,9 +27,9 @@ Result<void> checked(const OutgoingMessage& outgoing) {
     return invalid(fmt::format("publish {}: priority {} is not within 0 and 255",
                                message.correlation_id, message.priority));
   }
-  if (const auto bytes = message.headers.size() + message.body.size(); bytes > kLargestMessage) {
+  if (const auto bytes = message.headers.size() + message.body.size(); bytes > most_bytes) {
     return invalid(fmt::format("publish {}: {} bytes; a message may have {}",
-                               message.correlation_id, bytes, kLargestMessage));
+                               message.correlation_id, bytes, most_bytes));
   }
   return {};
 }
@@ -53,7 +51,9 @@ class SqliteBroker final : public Broker {
 
   Result<void> publish(std::span<const OutgoingMessage> messages) override {
     for (const auto& message : messages) {
-      if (const auto good = checked(message); !good) return good.error();
+      if (const auto good = checked(message, core_->options.max_message_bytes); !good) {
+        return good.error();
+      }
     }
     if (messages.empty()) return {};
     return writing("publish messages", [&] {

@@ -6,6 +6,9 @@
 
 namespace umbel::store_sqlite {
 
+// They are of wall time, and so for what may be done twice without harm (keeping house): a clock
+// that is set forward hands a lease over while its owner still works. What must have one owner
+// takes more than this: the history's file is locked, a tick has a unique key.
 class SqliteLeases final : public Leases {
  public:
   explicit SqliteLeases(StoreFile& file) : file_{file} {}

@@ -18,8 +18,9 @@ namespace umbel {
 
 struct SqliteBrokerOptions {
   std::string path;
-  bool full_sync = false;                 // survive power loss, not only kill -9
-  std::chrono::milliseconds lease{6000};  // at least 20 ms; renewed every quarter of it
+  bool full_sync = false;                             // survive power loss, not only kill -9
+  std::chrono::milliseconds lease{6000};              // at least 20 ms; renewed every quarter of it
+  std::size_t max_message_bytes = 256 * 1024 * 1024;  // headers and body; SQLite ends at 1 GB
   // Of the event stream, in bytes; the oldest batches are cut off beyond it.
   std::size_t max_event_bytes = 256 * 1024 * 1024;
 };
