@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -56,6 +56,7 @@ const PROGRAMS = {
   collector: ['umbel-collector', ...shared, '--port', ports.collector],
   worker: [
     'umbel-worker', ...shared, '--metrics-port', ports.worker, '--hostname', 'w1@meadow', '--concurrency', '4',
+    '--stuck-after', '1',
     '--reddit-token-url', `http://127.0.0.1:${ports.simulator}/api/v1/access_token`,
     '--reddit-api-url', `http://127.0.0.1:${ports.simulator}`,
     '--reddit-client-id', 'page', '--reddit-client-secret', 'test', '--reddit-simulated',
@@ -121,6 +122,35 @@ async function step(name, body) {
   const began = Date.now();
   await body();
   console.log(`ok    ${name} (${Date.now() - began} ms)`);
+}
+
+const truth = async () => (await (await fetch(`${base}/api/overview`)).json()).truth;
+
+/** Pictures of a state that does not last, as people with small and large windows see it. */
+async function picture(page, name) {
+  const before = page.viewportSize();
+  await page.evaluate(() => scrollTo(0, 0));
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of [360, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.ok((await overflow(page)) <= 0, `${name}, ${width} px: ${await overflow(page)} px too wide`);
+      await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+}
+
+/** The store's file with its log, away or back. */
+function moveStore(from, to) {
+  for (const part of ['-wal', '-shm', '']) {
+    try {
+      renameSync(join(home, `store.db${from}${part}`), join(home, `store.db${to}${part}`));
+    } catch (error) {
+      if (error.code !== 'ENOENT') throw error;
+    }
+  }
 }
 
 /** A page that reports what the browser complains of; `expected` may turn that off for a while. */
@@ -270,6 +300,44 @@ async function run(browser) {
       return { first: first.type, seq: first.seq, resumed: resumed.type, next: change.seq };
     });
     assert.deepEqual(told, { first: 'snapshot', seq: told.seq, resumed: 'resumed', next: told.seq + 1 });
+  });
+
+  await step('a slot whose task does not return is shown, and goes away when it does', async () => {
+    const id = await enqueue('hang', { seconds: 15 });
+    const worker = page.locator('#workers [data-worker="w1@meadow"]');
+    await worker.getByText('1 slot stuck').waitFor();
+    await page.locator('#truth', { hasText: 'Worker w1@meadow has 1 of 4 slots stuck' }).waitFor();
+    await picture(page, 'stuck');
+    await page.locator(`${row(id)}[data-state="failed"]`).waitFor();
+    await worker.getByText('1 slot stuck').waitFor({ state: 'detached' });
+    await page.locator('#truth', { hasText: 'slots stuck' }).waitFor({ state: 'detached' });
+  });
+
+  await step('a mistake in the schedule is shown with its line, and goes away', async () => {
+    const good = readFileSync(schedule, 'utf8');
+    writeFileSync(schedule, good.replace('every: 4s', 'every: 4x'));
+    await page.locator('#truth', { hasText: "The schedule's file has had an error" }).waitFor();
+    const told = page.locator('#schedule .problem');
+    await told.waitFor();
+    assert.match(await told.innerText(), /schedule\.yaml:2:\d+: [\s\S]*4x/);
+    await picture(page, 'schedule');
+    writeFileSync(schedule, good);
+    await told.waitFor({ state: 'detached' });
+    await page.locator('#truth', { hasText: "The schedule's file" }).waitFor({ state: 'detached' });
+  });
+
+  await step('a store that is gone is shown, and goes away when it is back', async () => {
+    moveStore('', '.away');
+    writeFileSync(join(home, 'store.db'), 'this is no database'.padEnd(4096, '.'));
+    await page.locator('#truth', { hasText: 'The store does not answer' }).waitFor();
+    await page.locator('#monitor .problem', { hasText: 'store.db' }).waitFor();
+    assert.equal((await truth()).level, 'bad');
+    await picture(page, 'store');
+    moveStore('.away', '');
+    await page.locator('#truth', { hasText: 'The store does not answer' }).waitFor({ state: 'detached' });
+    await page.locator('#monitor .problem').waitFor({ state: 'detached' });
+    const id = await enqueue('add', { x: 5, y: 5 });
+    await page.locator(`${row(id)}[data-state="succeeded"]`).waitFor();
   });
 
   await step('a killed collector is told at once, with the time since', async () => {
