@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   if (!history) return fail(log, history.error());
   umbel::metrics::Metrics metrics{"collector"};
   umbel::Enqueuer enqueuer{**store, **broker, clock, log, umbel::producer_name()};
+  enqueuer.publish_behind();
   const umbel::Relay relay{enqueuer, log};
   umbel::collector::Collector collector{config.collector, **broker, **store, **history,
                                         enqueuer,         clock,    metrics, log};

@@ -74,7 +74,7 @@ Result<AcceptedHandle> accept(const ApiParts& parts, const TaskRequest& task) {
   if (!accepted) return accepted.error();
   AcceptedHandle& handle = accepted->front();
   if (handle.fresh) {
-    parts.metrics.counter(metrics::kTasksAccepted).Increment();
+    parts.accepted.Increment();
     return std::move(handle);
   }
   const auto known = parts.store.results().find(handle.id);
@@ -250,7 +250,6 @@ void add_api_routes(http::Router& router, const ApiParts& parts) {
       return handler(parts, request);
     });
   };
-  (void)parts.metrics.counter(metrics::kTasksAccepted);
   add("GET", "/", false,
       [](const ApiParts& p, const Request& r) { return serve_asset(p.assets, r); });
   add("GET", "/assets/<file...>", false,

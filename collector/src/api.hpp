@@ -28,7 +28,7 @@ struct ApiParts {
   History& history;
   Enqueuer& enqueuer;
   const Clock& clock;
-  metrics::Metrics& metrics;
+  prometheus::Counter& accepted;  // tasks
   Log log;
   std::vector<StaticTarget> static_targets;
   std::span<const Asset> assets;

@@ -77,7 +77,8 @@ struct Collector::Impl {
           {{"address", options.address}});
     }
     http::Router router;
-    add_api_routes(router, ApiParts{live, stream, store, history, enqueuer, clock, metrics, log,
+    add_api_routes(router, ApiParts{live, stream, store, history, enqueuer, clock,
+                                    metrics.counter(metrics::kTasksAccepted), log,
                                     std::move(*targets), embedded_assets(), closed});
     if (more_routes) {
       more_routes(router, ready, [this] {
@@ -94,10 +95,23 @@ struct Collector::Impl {
     server_options.port = options.port;
     server_options.max_connections = options.max_connections;
     server_options.allowed_hosts = options.allowed_hosts;
-    for (const char* status : {"2xx", "4xx", "5xx"})
-      (void)metrics.counter(metrics::kHttpRequests, {status});
-    server_options.on_response = [this](int status) {
-      metrics.counter(metrics::kHttpRequests, {std::to_string(status / 100) + "xx"}).Increment();
+    // Looked up once: an answer must not cost a search by label.
+    const auto answers = [this](const char* status) {
+      return &metrics.counter(metrics::kHttpRequests, {status});
+    };
+    server_options.on_response = [this, ok = answers("2xx"), wrong = answers("4xx"),
+                                  failed = answers("5xx")](int status) {
+      switch (status / 100) {
+        case 2:
+          return ok->Increment();
+        case 4:
+          return wrong->Increment();
+        case 5:
+          return failed->Increment();
+        default:
+          metrics.counter(metrics::kHttpRequests, {std::to_string(status / 100) + "xx"})
+              .Increment();
+      }
     };
     for (const auto why : {http::Turned::Full, http::Turned::Slow, http::Turned::Malformed})
       (void)metrics.counter(metrics::kHttpTurned, {http::to_text(why)});

@@ -9,28 +9,30 @@ AcceptanceGroup::AcceptanceGroup(std::size_t most_at_once, AcceptAll accept_all)
     : most_at_once_{most_at_once}, accept_all_{std::move(accept_all)} {}
 
 void AcceptanceGroup::join(Joined& mine) {
-  Place place{.joined = &mine};
+  const auto place = std::make_shared<Place>();
+  place->joined = &mine;
   {
-    std::unique_lock lock{mutex_};
-    waiting_.push_back(&place);
-    if (!std::exchange(led_, true)) place.turn = Turn::Leads;
+    const std::lock_guard lock{mutex_};
+    waiting_.push_back(place);
+    if (!std::exchange(led_, true)) place->turn = Turn::Leads;
   }
-  if (place.await() == Turn::Leads) lead(place);
+  if (place->await() == Turn::Leads) lead(*place);
 }
 
 void AcceptanceGroup::lead(const Place& self) {
-  std::vector<Place*> taken;
+  std::vector<std::shared_ptr<Place>> taken;
   {
     const std::lock_guard lock{mutex_};
     const auto size = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), most_at_once_));
-    taken.assign(waiting_.begin(), waiting_.begin() + size);  // who leads waited longest
+    // The first is who leads: it has waited longest.
+    taken.assign(waiting_.begin(), waiting_.begin() + size);
     waiting_.erase(waiting_.begin(), waiting_.begin() + size);
   }
   std::vector<Joined*> joined;
   joined.reserve(taken.size());
-  for (const Place* each : taken) joined.push_back(each->joined);
+  for (const auto& each : taken) joined.push_back(each->joined);
   accept_all_(joined);
-  Place* next = nullptr;
+  std::shared_ptr<Place> next;
   {
     const std::lock_guard lock{mutex_};
     if (waiting_.empty()) {
@@ -40,8 +42,8 @@ void AcceptanceGroup::lead(const Place& self) {
     }
   }
   if (next != nullptr) next->tell(Turn::Leads);  // first, so that the store does not idle
-  for (Place* each : taken) {
-    if (each != &self) each->tell(Turn::Done);
+  for (const auto& each : taken) {
+    if (each.get() != &self) each->tell(Turn::Done);
   }
 }
 
@@ -52,10 +54,11 @@ AcceptanceGroup::Turn AcceptanceGroup::Place::await() {
 }
 
 void AcceptanceGroup::Place::tell(Turn what) {
-  // Under the lock: once it is free, the one who waited may be gone with all of this.
-  const std::lock_guard lock{mutex};
-  turn = what;
-  changed.notify_one();
+  {
+    const std::lock_guard lock{mutex};
+    turn = what;
+  }
+  changed.notify_one();  // not under the lock, which whoever wakes wants at once
 }
 
 }  // namespace umbel::enqueue

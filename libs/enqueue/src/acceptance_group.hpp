@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -34,7 +35,8 @@ class AcceptanceGroup {
 
  private:
   enum class Turn { Waits, Leads, Done };
-  // Each waits by itself: with one condition for all, every batch would wake everybody.
+  // Each waits by itself: with one condition for all, every batch would wake everybody. Shared with
+  // who tells it, which may still do so when the one who waited has gone.
   struct Place {
     Joined* joined = nullptr;
     Turn turn = Turn::Waits;
@@ -50,7 +52,7 @@ class AcceptanceGroup {
   const std::size_t most_at_once_;
   const AcceptAll accept_all_;
   std::mutex mutex_;
-  std::vector<Place*> waiting_;
+  std::vector<std::shared_ptr<Place>> waiting_;
   bool led_ = false;  // somebody leads, or was told to
 };
 

@@ -43,8 +43,25 @@ void note_listing(Connection& connection, const Acceptance& acceptance) {
   }
 }
 
+// Numbers for a transaction's rows, taken together at the first need. Those that are not used stay
+// unused.
+class RowNumbers {
+ public:
+  RowNumbers(Connection& connection, std::size_t most) : connection_{connection}, most_{most} {}
+  OutboxId next() {
+    if (next_ == 0) next_ = take_numbers(connection_, "outbox", most_);
+    return next_++;
+  }
+
+ private:
+  Connection& connection_;
+  const std::size_t most_;
+  OutboxId next_ = 0;
+};
+
 // A Conflict changes nothing, so that the transaction around it may go on.
-Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& acceptance) {
+Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& acceptance,
+                               RowNumbers& numbers) {
   if (acceptance.tick && !take_tick(connection, acceptance)) {
     return Error{Errc::Conflict,
                  fmt::format("the tick of schedule `{}` at {} was taken already",
@@ -52,10 +69,6 @@ Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& accepta
   }
   AcceptedRows rows;
   rows.reserve(acceptance.tasks.size());
-  OutboxId next = 0;
-  if (!acceptance.tasks.empty()) {
-    next = take_numbers(connection, "outbox", acceptance.tasks.size());
-  }
   for (const auto& task : acceptance.tasks) {
     const auto fresh =
         connection.run(kInsertTask, task.id, task.name, task.queue, acceptance.at) > 0;
@@ -64,8 +77,9 @@ Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& accepta
       rows.emplace_back();
       continue;
     }
-    insert_into_outbox(connection, next, task, acceptance.at);
-    rows.emplace_back(next++);
+    const OutboxId number = numbers.next();
+    insert_into_outbox(connection, number, task, acceptance.at);
+    rows.emplace_back(number);
   }
   note_listing(connection, acceptance);
   return rows;
@@ -86,8 +100,10 @@ void insert_into_outbox(Connection& connection, OutboxId id, const AcceptedTask&
 }
 
 Result<AcceptedRows> SqliteOutbox::accept(const Acceptance& acceptance) {
-  return file_.write("accept tasks",
-                     [&](Connection& connection) { return accept_in(connection, acceptance); });
+  return file_.write("accept tasks", [&](Connection& connection) {
+    RowNumbers numbers{connection, acceptance.tasks.size()};
+    return accept_in(connection, acceptance, numbers);
+  });
 }
 
 Result<std::vector<Result<AcceptedRows>>> SqliteOutbox::accept_each(
@@ -96,7 +112,12 @@ Result<std::vector<Result<AcceptedRows>>> SqliteOutbox::accept_each(
   return file_.write("accept tasks", [&](Connection& connection) -> Result<Each> {
     Each each;
     each.reserve(acceptances.size());
-    for (const auto& acceptance : acceptances) each.push_back(accept_in(connection, acceptance));
+    std::size_t tasks = 0;
+    for (const auto& acceptance : acceptances) tasks += acceptance.tasks.size();
+    RowNumbers numbers{connection, tasks};
+    for (const auto& acceptance : acceptances) {
+      each.push_back(accept_in(connection, acceptance, numbers));
+    }
     return Result<Each>{std::move(each)};
   });
 }
@@ -133,7 +154,12 @@ Result<std::vector<OutboxRow>> SqliteOutbox::unpublished(WallTime before, std::s
 Result<void> SqliteOutbox::clear(std::span<const OutboxId> rows) {
   if (rows.empty()) return {};
   return file_.write("clear the outbox", [&](Connection& connection) -> Result<void> {
-    for (const auto row : rows) connection.run("DELETE FROM outbox WHERE id = ?", row);
+    for (std::size_t first = 0; first < rows.size();) {
+      std::size_t end = first + 1;
+      while (end < rows.size() && rows[end] == rows[end - 1] + 1) ++end;
+      connection.run("DELETE FROM outbox WHERE id BETWEEN ? AND ?", rows[first], rows[end - 1]);
+      first = end;
+    }
     return {};
   });
 }
