@@ -22,9 +22,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using umbel::testing::eventually;
 
-// The chart counts what comes less late than this in the second in which it came.
-constexpr std::int64_t kCountedOnArrival = 5;
-
 class Frozen : public ::testing::Test {
  protected:
   void TearDown() override {
@@ -83,7 +80,7 @@ class Frozen : public ::testing::Test {
     auto ended = ended_by_second();
     std::size_t idle = 0;
     said = "(ended, shown)";
-    for (auto at = second_of(from) + 1; at < second_of(to) - kCountedOnArrival; ++at) {
+    for (auto at = second_of(from) + 1; at < second_of(to); ++at) {
       const auto place = at - first;
       if (place < 0 || place >= static_cast<std::int64_t>(succeeded.size())) continue;
       const auto& value = succeeded.at(static_cast<std::size_t>(place));
