@@ -19,6 +19,17 @@ sigset_t handled_signals() {
   return set;
 }
 
+// As if the signal had never been handled: whoever waits for us sees that it was the signal.
+[[noreturn]] void die_by(int signal) {
+  ::signal(signal, SIG_DFL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  raise(signal);
+  _exit(128 + signal);  // not reached
+}
+
 // Ends the process when a signal to stop comes again while services are stopping.
 class ImpatienceGuard {
  public:
@@ -34,7 +45,7 @@ class ImpatienceGuard {
       const int signal = sigtimedwait(&set, nullptr, &limit);
       if (signal == SIGINT || signal == SIGTERM) {
         log_.warn("stopped at once by a second signal", {{"signal", signal}});
-        _exit(128 + signal);
+        die_by(signal);
       }
     }
   }
