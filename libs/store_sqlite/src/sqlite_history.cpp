@@ -8,7 +8,9 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "day_files.hpp"
 #include "history_rows.hpp"
@@ -23,6 +25,8 @@ using std::chrono::days;
 using std::chrono::floor;
 
 constexpr std::size_t kRememberedTasks = 100'000;
+constexpr auto kSettlingTakes = std::chrono::seconds{1};  // milliseconds, unless its disk is slow
+constexpr auto kSettlingLook = std::chrono::milliseconds{2};
 
 struct Cursor {
   Day day;
@@ -104,7 +108,12 @@ class SqliteHistory final : public History {
                       const HistoryPosition& position);
   // Brings what a batch deferred into the files where it belongs. Under `writing_`, as the writer.
   Result<void> settle();
-  Result<HistoryPosition> stored();
+  // As one moment of the newest file: a position, and whether all that it covers is in its place.
+  struct Stored {
+    HistoryPosition position;
+    bool settled = true;
+  };
+  Result<Stored> stored();
   Result<void> settle_if_nobody_writes();
 
   const std::string lock_path_;
@@ -375,22 +384,32 @@ Result<std::vector<KeptRow>> SqliteHistory::kept(const std::string& kind, std::i
   return oldest_first;
 }
 
+// A position that covers rows which another process is just bringing into their days is not told
+// before they are there: whoever asked may look for them next.
 Result<HistoryPosition> SqliteHistory::position() {
-  if (auto settled = settle_if_nobody_writes(); !settled) return settled.error();
-  return stored();
+  const auto limit = clock_.steady() + kSettlingTakes;
+  for (;;) {
+    if (auto settled = settle_if_nobody_writes(); !settled) return settled.error();
+    auto found = stored();
+    if (!found) return found.error();
+    if (found->settled || clock_.steady() >= limit) return std::move(found->position);
+    std::this_thread::sleep_for(kSettlingLook);
+  }
 }
 
-Result<HistoryPosition> SqliteHistory::stored() {
+Result<SqliteHistory::Stored> SqliteHistory::stored() {
   auto all = files_.list();
   if (!all) return all.error();
-  HistoryPosition position;
+  Stored found;
+  bool newest = true;
   auto looked = look_through(*all, [&](Connection& connection, Day) {
-    const auto stored = stored_position(connection);
-    if (stored) position = *stored;
-    return stored.has_value();
+    if (std::exchange(newest, false)) found.settled = !has_deferred(connection);
+    auto position = stored_position(connection);
+    if (position) found.position = std::move(*position);
+    return position.has_value();
   });
   if (!looked) return looked.error();
-  return position;
+  return found;
 }
 
 Result<Task> SqliteHistory::find(const TaskId& id) {
@@ -479,7 +498,7 @@ Result<std::size_t> SqliteHistory::forget(WallTime before) {
     auto last = stored();
     if (!last) return last.error();
     const auto today = std::max(first_kept, floor<days>(clock_.wall()));
-    if (auto moved = commit(today, {}, *last); !moved) return moved.error();
+    if (auto moved = commit(today, {}, last->position); !moved) return moved.error();
   }
   return files_.remove_before(first_kept);
 }
