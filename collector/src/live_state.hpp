@@ -64,10 +64,10 @@ struct MonitorFacts {
   std::optional<WallTime> queues_read;
   std::chrono::microseconds lag{};  // age of the newest event when it was taken in
   WallTime lag_at{};
-  std::optional<WallTime> last_event;  // when one was last taken in
-  std::string history_error;           // empty: none
-  std::string broker_error;            // why the queues cannot be read; empty: they can
-  std::string store_error;             // why the store cannot be read; empty: it can
+  std::optional<WallTime> last_event;           // when one was last taken in
+  std::string history_error;                    // empty: none
+  std::string broker_error;                     // why the queues cannot be read; empty: they can
+  std::string store_error;                      // why the store cannot be read; empty: it can
   std::optional<ScheduleError> schedule_error;  // as a scheduler told it; nothing: none
   // The history does not keep up and is written without detail; when that was so last.
   std::optional<WallTime> history_shed;
