@@ -227,6 +227,45 @@ TEST_F(IntakeOverSqlite, TasksBeyondTheBoundAreCountedWhereTheyAre) {
   EXPECT_EQ(next.totals(), (Totals{.succeeded = kTasks, .received = kTasks}));
 }
 
+// The three that are held are the last ones of the batch, and have to go before their turn comes.
+TEST_F(IntakeOverSqlite, OneBatchMayBeOfMoreTasksThanAreHeld) {
+  IntakeOptions options = Session::quick();
+  options.most_tasks = 3;
+  constexpr int kTasks = 20;
+  Session run{engines, options};
+  std::vector<Event> first, second, third;
+  for (int i = 0; i < kTasks; ++i) {
+    const std::string id = "t" + std::to_string(i);
+    first.push_back(received(id, now()));
+    second.push_back(started(id, now()));
+    third.push_back(succeeded(id, now()));
+  }
+  const auto all_kept = [&](TaskState state) {
+    return eventually([&] {
+      for (int i = 0; i < kTasks; ++i) {
+        if (!kept_in_state(*engines.history, "t" + std::to_string(i), state)) return false;
+      }
+      return true;
+    });
+  };
+
+  engines.publish(first);
+  ASSERT_TRUE(all_kept(TaskState::Received));
+  engines.publish(second);
+  ASSERT_TRUE(all_kept(TaskState::Started));
+  EXPECT_EQ(run.totals(), (Totals{.received = kTasks}));
+  EXPECT_EQ(run.live.with([](LiveState& state) { return state.in_state(TaskState::Started); }),
+            std::uint64_t{kTasks});
+  engines.publish(third);
+  ASSERT_TRUE(all_kept(TaskState::Success));
+  engines.publish(second);  // once more, late
+  engines.publish({received("last", now())});
+  ASSERT_TRUE(run.reaches([](const Totals& totals) { return totals.received > kTasks; }));
+
+  EXPECT_EQ(run.totals(), (Totals{.succeeded = kTasks, .received = kTasks + 1}));
+  EXPECT_EQ(run.live.with([](LiveState& state) { return state.in_state(TaskState::Started); }), 0U);
+}
+
 TEST_F(IntakeOverSqlite, WhatIsNoEventIsCountedAndPassedOver) {
   Session run{engines};
 

@@ -224,14 +224,20 @@ void Intake::count_cut(const EventBatch& batch) {
 // that one event says.
 Intake::Recalled Intake::read_back(const std::vector<Taken>& events) {
   std::set<TaskId> wanted;
+  Recalled recalled;
   live_.with([&](LiveState& state) {
+    const bool pressed = state.tasks().would_press(events.size());
     for (const Taken& taken : events) {
       const auto* const task = std::get_if<TaskEvent>(&taken.event);
-      if (task == nullptr || task->uuid.empty() || state.knows(task->uuid)) continue;
+      if (task == nullptr || task->uuid.empty()) continue;
+      if (const auto known = state.tasks().state_of(task->uuid)) {
+        // It may have to go for others of the same batch before its event's turn comes.
+        if (pressed || is_final(*known)) recalled.try_emplace(task->uuid, *state.find(task->uuid));
+        continue;
+      }
       if (taken.again || may_be_known(*task, state.evicted() > 0)) wanted.insert(task->uuid);
     }
   });
-  Recalled recalled;
   for (const TaskId& id : wanted) {
     auto known = recall(id);
     if (known) recalled.emplace(id, std::move(*known));

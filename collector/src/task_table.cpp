@@ -136,6 +136,11 @@ std::optional<Task> TaskTable::find(const TaskId& id) const {
   return place == kNowhere ? std::nullopt : std::optional{task_at(place)};
 }
 
+std::optional<TaskState> TaskTable::state_of(const TaskId& id) const {
+  const std::uint32_t place = place_of(id);
+  return place == kNowhere ? std::nullopt : std::optional{row(place).state};
+}
+
 std::optional<std::uint64_t> TaskTable::version_of(const TaskId& id) const {
   const std::uint32_t place = place_of(id);
   return place == kNowhere ? std::nullopt : std::optional{row(place).version};
@@ -289,6 +294,14 @@ void TaskTable::count(const Row& row, bool in) {
   } else if (const auto found = running_on_.find(row.worker); --found->second == 0) {
     running_on_.erase(found);
   }
+}
+
+bool TaskTable::would_press(std::size_t more) const {
+  std::uint64_t finished = 0;
+  for (std::size_t i = 0; i < by_state_.size(); ++i) {
+    if (is_final(static_cast<TaskState>(i))) finished += by_state_[i];
+  }
+  return size_ - finished + more > limits_.tasks;
 }
 
 std::uint64_t TaskTable::running_on(std::string_view worker) const {

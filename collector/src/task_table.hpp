@@ -51,6 +51,7 @@ class TaskTable {
   [[nodiscard]] bool contains(const TaskId& id) const { return place_of(id) != kNowhere; }
   // Nothing: not here. The long texts are set only while they are held.
   [[nodiscard]] std::optional<Task> find(const TaskId& id) const;
+  [[nodiscard]] std::optional<TaskState> state_of(const TaskId& id) const;  // nothing: not here
   // Of its last change; nothing: not here.
   [[nodiscard]] std::optional<std::uint64_t> version_of(const TaskId& id) const;
   // Puts the task in, or in the place of what was known of it, as the one changed last. Answers
@@ -78,6 +79,8 @@ class TaskTable {
   void back_from_absence(const Task& task);
   // Tasks in the state Started on this worker; stubs are not looked at.
   [[nodiscard]] std::uint64_t running_on(std::string_view worker) const;
+  // Whether so many new tasks would leave no room for an unfinished one that is here.
+  [[nodiscard]] bool would_press(std::size_t more) const;
   [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
   [[nodiscard]] std::uint64_t evicted_unfinished() const { return evicted_unfinished_; }
   // What the table takes, by its own account; with the texts that are held.
