@@ -1,6 +1,8 @@
 // The Reddit tasks in a worker, against the simulator, over the embedded engine.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 
@@ -74,6 +76,21 @@ class Place {
   std::unique_ptr<Worker> worker;
 };
 
+// The machine's clock, until it is stopped: then Reddit has nothing new any more.
+class StoppableClock final : public Clock {
+ public:
+  [[nodiscard]] WallTime wall() const override {
+    const std::int64_t stopped = stopped_;
+    return stopped == 0 ? clock_.wall() : from_micros(stopped);
+  }
+  [[nodiscard]] Steady::time_point steady() const override { return clock_.steady(); }
+  void stop() { stopped_ = to_micros(clock_.wall()); }
+
+ private:
+  SystemClock clock_;
+  std::atomic<std::int64_t> stopped_{0};
+};
+
 // A simulator, and whatever uses it.
 class RedditEndToEnd : public ::testing::Test {
  protected:
@@ -84,9 +101,21 @@ class RedditEndToEnd : public ::testing::Test {
     ASSERT_TRUE(opened.has_value()) << opened.error().what;
     simulator = std::move(*opened);
     simulator->add_routes(router);
-    server = std::make_unique<http::Server>(http::ServerOptions{}, router,
-                                            std::vector<http::WebSocketRoute>{}, Log::none());
+    http::ServerOptions listen;
+    listen.port = port;
+    server = std::make_unique<http::Server>(listen, router, std::vector<http::WebSocketRoute>{},
+                                            Log::none());
     ASSERT_TRUE(server->start().has_value());
+    port = server->port();
+  }
+  // Another simulator at the same address; what the first one told is known to it by its ledger.
+  void serve_instead(reddit_simulator::SimulatorOptions options, const Clock& machine) {
+    ASSERT_FALSE(options.ledger_path.empty());
+    TearDown();
+    server.reset();
+    router = {};
+    simulator.reset();
+    serve(std::move(options), machine);
   }
   void serve_without_faults(const Clock& machine) {
     reddit_simulator::SimulatorOptions options;
@@ -100,7 +129,7 @@ class RedditEndToEnd : public ::testing::Test {
     if (server) server->stop();
   }
   [[nodiscard]] RedditOptions reddit(RedditSource source = RedditSource::Api) const {
-    const std::string url = "http://127.0.0.1:" + std::to_string(server->port());
+    const std::string url = "http://127.0.0.1:" + std::to_string(port);
     RedditOptions options;
     options.source = source;
     options.client_id = "umbel";
@@ -124,7 +153,28 @@ class RedditEndToEnd : public ::testing::Test {
     return names;
   }
 
+  // All that Reddit shows of it now.
+  std::set<std::string> shown(Place& place, const char* subreddit) {
+    std::set<std::string> names;
+    const auto options_of_source = reddit(RedditSource::Scrape);
+    ScrapeSource source{options_of_source, place.store->shared()};
+    std::string after;
+    do {
+      Phases phases;
+      const auto answer = source.listing(subreddit, after, {clock, {}, phases});
+      if (!answer) {
+        ADD_FAILURE() << answer.error().what;
+        break;
+      }
+      const auto page = parse_listing(answer->body).value();
+      for (const Submission& one : page.children) names.insert(one.fullname);
+      after = page.after.value_or("");
+    } while (!after.empty());
+    return names;
+  }
+
   SystemClock clock;
+  std::uint16_t port = 0;
   http::Router router;
   std::unique_ptr<reddit_simulator::Simulator> simulator;
   std::unique_ptr<http::Server> server;
@@ -216,105 +266,139 @@ TEST_F(RedditEndToEnd, AResultTellsWhereTheTimeWent) {
       std::string::npos);
 }
 
-// Everything at once, for some seconds. UMBEL_REDDIT_SOAK_SECONDS makes it longer.
+// Reddit tells whole seconds: what is written later in the second of the watermark, and what was
+// written in the second of the beginning before the first page's end, is as old as what is known.
+TEST_F(RedditEndToEnd, WhatIsWrittenInTheSecondOfAnEndIsFoundToo) {
+  testing::FakeClock frozen;  // at a whole second
+  reddit_simulator::SimulatorOptions options;
+  options.rate = 50;
+  options.history = std::chrono::seconds{3};
+  options.subreddits = {"cpp"};
+  options.rate_limit = options.public_rate_limit = 1'000'000;
+  serve(options, frozen);
+  Place place{reddit(), clock};
+  frozen.advance(std::chrono::milliseconds{300});
+  place.discover("cpp");
+  const auto first = listed();
+  const auto watermark = place.store->submissions().watermark("cpp").value();
+  ASSERT_EQ(first.size(), 100U) << "a whole page, and more behind it";
+
+  frozen.advance(std::chrono::milliseconds{600});
+  place.discover("cpp");
+
+  const auto all = listed();
+  EXPECT_EQ(place.store->submissions().watermark("cpp").value(), watermark) << "the same second";
+  EXPECT_GT(all.size(), first.size() + 20);
+  const auto began = std::find_if(all.begin(), all.end(),
+                                  [&](const std::string& name) { return first.contains(name); });
+  EXPECT_NE(began, all.begin()) << "older ones, of the second in which the first page ended";
+  EXPECT_TRUE(place.stores(all.size()));
+  for (const std::string& name : all) {
+    EXPECT_TRUE(place.store->submissions().find(name).has_value()) << name;
+  }
+}
+
+// How the fetch of a listed submission ended: "stored", or the reason of its failure; each fails
+// the test if it is neither.
+std::string end_of(Place& place, const std::string& name) {
+  if (!place.store->submissions().sighted(std::span{&name, 1}).value().at(0)) {
+    ADD_FAILURE() << name << " was listed and never sighted";
+    return "lost";
+  }
+  const TaskId id{named_uuid("fetch|" + name)};
+  const TaskState state = place.ended(id);
+  if (state == TaskState::Success) {
+    EXPECT_TRUE(place.store->submissions().find(name).has_value()) << name;
+    return "stored";
+  }
+  EXPECT_EQ(state, TaskState::Failure) << name;
+  const auto result = json::parse(place.store->results().find(id)->result);
+  const std::string what = json::serialize(result.at("exc_message"));
+  for (const Reason reason : kReasons) {
+    const std::string label{to_text(reason)};
+    if (what.find(label + ": ") != std::string::npos) return label;
+  }
+  ADD_FAILURE() << name << ": " << what;
+  return "unnamed";
+}
+
+// Everything at once, for some seconds, and then nothing any more: whatever was listed, even in an
+// answer that could not be read, is stored or has ended with a reason that has a name.
+// UMBEL_REDDIT_SOAK_SECONDS makes it longer.
 TEST_F(RedditEndToEnd, UnderEveryFaultNothingIsLostAndTheWatermarkNeverSkips) {
   const char* given = std::getenv("UMBEL_REDDIT_SOAK_SECONDS");
   const std::chrono::seconds length{given == nullptr ? 2 : std::stoi(given)};
+  StoppableClock machine;
+  testing::TempDir dir;
   reddit_simulator::SimulatorOptions options;
   options.seed = 7;
-  options.rate = 12;
+  // All of it is to fit into a listing.
+  options.rate = std::min(12.0, 900.0 / static_cast<double>(length.count()));
   options.history = std::chrono::seconds{6};
   options.subreddits = {"cpp", "linux"};
+  options.ledger_path = dir.file("ledger.jsonl");
   options.faults = {"429=0.05",       "503=0.05",      "401=0.05",       "html=0.05",
                     "truncated=0.05", "type=0.05",     "hang=0.05",      "oversized=0.05",
                     "gzip=0.05",      "redirect=0.05", "elsewhere=0.05", "loop=0.01",
                     "reset=0.01",     "drip=0.01",     "bomb=0.01",      "empty=0.01",
                     "badgzip=0.01",   "private=0.05",  "banned=0.05",    "quarantined=0.05",
                     "deleted=0.05"};
-  options.rate_limit = 1'000'000;
+  options.rate_limit = options.public_rate_limit = 1'000'000;
   options.retry_after = std::chrono::seconds{0};  // a second, then
   options.slow = std::chrono::milliseconds{1500};
   options.oversized = 3 * 1024 * 1024;
-  serve(options, clock);
+  serve(options, machine);
   auto tasks = reddit();
   tasks.timeout = std::chrono::milliseconds{500};
   tasks.max_body = 1024 * 1024;
   tasks.first_retry = std::chrono::milliseconds{50};
   Place place{tasks, clock, 8};
 
-  std::vector<TaskId> discovers;
+  const auto subreddits = {"cpp", "linux"};
   const auto end = Steady::now() + length;
   while (Steady::now() < end) {
-    for (const char* subreddit : {"cpp", "linux"}) {
-      discovers.push_back(place.ask_discover(subreddit));
-      static_cast<void>(place.ended(discovers.back()));
+    for (const char* subreddit : subreddits) {
+      static_cast<void>(place.ended(place.ask_discover(subreddit)));
     }
   }
+  const std::size_t under_faults = listed().size();
 
-  // Each listed submission is stored, or its task has ended with a reason that has a name.
+  // No fault from here on. The stream flows until each watermark has passed what was listed.
+  options.faults.clear();
+  serve_instead(options, machine);
+  const WallTime cut = machine.wall();
+  const auto is_past_the_cut = [&](const char* subreddit) {
+    place.discover(subreddit);
+    return place.store->submissions().watermark(subreddit).value().value_or(WallTime{}) > cut;
+  };
+  for (const char* subreddit : subreddits) {
+    EXPECT_TRUE(
+        testing::eventually([&] { return is_past_the_cut(subreddit); }, std::chrono::seconds{40}));
+  }
+  machine.stop();
+  for (const char* subreddit : subreddits) place.discover(subreddit);
+
   const auto told = ledger();
-  std::map<std::string, int> reasons;
-  std::size_t stored = 0;
-  for (const std::string& name : listed()) {
-    const TaskId id{named_uuid("fetch|" + name)};
-    const bool sighted = place.store->submissions().sighted(std::span{&name, 1}).value().at(0);
-    if (!sighted) continue;  // its listing was told, and all tries to read it to the end failed
-    const TaskState state = place.ended(id);
-    if (state == TaskState::Success) {
-      EXPECT_TRUE(place.store->submissions().find(name).has_value()) << name;
-      ++stored;
-      continue;
-    }
-    EXPECT_EQ(state, TaskState::Failure) << name;
-    const auto result = json::parse(place.store->results().find(id)->result);
-    const std::string what = json::serialize(result.at("exc_message"));
-    std::string found;
-    for (const Reason reason : kReasons) {
-      const std::string label{to_text(reason)};
-      if (what.find(label + ": ") != std::string::npos) found = label;
-    }
-    EXPECT_FALSE(found.empty()) << name << ": " << what;
-    ++reasons[found];
+  const auto all = listed();
+  EXPECT_GT(all.size(), under_faults);
+  std::map<std::string, std::size_t> ends;
+  for (const std::string& name : all) {
+    const std::string found = end_of(place, name);
+    ++ends[found];
     const auto* gone = told.at("gone").as_object().if_contains(name);
     if (gone != nullptr && found != "not_found") {
-      EXPECT_EQ(gone->as_string(), found) << name << ": " << what;
+      EXPECT_EQ(gone->as_string(), found) << name;
     }
   }
-  EXPECT_GT(stored, 20U);
+  EXPECT_GT(ends["stored"], 20U);
   EXPECT_GT(told.at("faults").as_object().size(), 10U);
 
-  // What was created between our beginning and the watermark has been sighted, all of it.
-  options.faults.clear();
-  options.history += length + std::chrono::seconds{120};
-  options.public_rate_limit = 1'000'000;
-  router = {};
-  server->stop();
-  serve(options, clock);
-  const auto truthful = reddit(RedditSource::Scrape);
-  ScrapeSource source{truthful, place.store->shared()};
-  std::size_t checked = 0;
-  for (const char* subreddit : {"cpp", "linux"}) {
-    const auto watermark = place.store->submissions().watermark(subreddit).value();
-    const auto began =
-        place.store->shared().get(std::string{"reddit.began."} + subreddit, clock.wall()).value();
-    ASSERT_TRUE(watermark && began) << subreddit << ": not one listing was read";
-    std::string after;
-    do {
-      Phases phases;
-      const auto answer = source.listing(subreddit, after, {clock, {}, phases});
-      ASSERT_TRUE(answer.has_value()) << answer.error().what;
-      const auto page = parse_listing(answer->body).value();
-      for (const Submission& one : page.children) {
-        // Reddit tells whole seconds; those of both ends were not over when they were listed.
-        if (one.created >= *watermark || one.created <= from_micros(std::stoll(*began))) continue;
-        ++checked;
-        EXPECT_TRUE(place.store->submissions().sighted(std::span{&one.fullname, 1}).value().at(0))
-            << one.fullname << " lies below the watermark and was never sighted";
-      }
-      after = page.after.value_or("");
-    } while (!after.empty());
+  // Nor has Reddit anything that was not listed to us, from the oldest to the newest.
+  for (const char* subreddit : subreddits) {
+    const auto here = shown(place, subreddit);
+    EXPECT_GT(here.size(), 10U);
+    for (const std::string& name : here) EXPECT_TRUE(all.contains(name)) << name;
   }
-  EXPECT_GT(checked, 20U);
 }
 
 }  // namespace

@@ -52,9 +52,41 @@ TEST(Walk, GoesBackToWhereARunThatDiedBeforeItsAcceptanceBegan) {
   Walk walk{options};
 
   EXPECT_EQ(walk.feed({fresh("d", minutes{3}), fresh("c", minutes{2})}, "c"), (Step{true, "c"}));
-  EXPECT_EQ(walk.feed({fresh("b", minutes{1}), fresh("a", minutes{0})}, "a"), kStop);
+  EXPECT_EQ(walk.feed({fresh("b", minutes{0}), fresh("a", minutes{-1})}, "a"), kStop);
   EXPECT_EQ(walk.fresh(), (Names{"d", "c", "b", "a"}));
   EXPECT_EQ(walk.began(), std::nullopt);
+  EXPECT_FALSE(walk.gap());
+}
+
+// Reddit tells whole seconds: the page of that run may have ended anywhere in this one.
+TEST(Walk, GoesThroughTheWholeSecondOfTheBeginning) {
+  WalkOptions options;
+  options.began = kMark;
+  Walk walk{options};
+
+  EXPECT_EQ(walk.feed({fresh("d", minutes{1}), fresh("c", minutes{0})}, "c"), (Step{true, "c"}));
+  EXPECT_EQ(walk.feed({fresh("b", minutes{0}), fresh("a", minutes{-1})}, "a"), kStop);
+  EXPECT_EQ(walk.fresh(), (Names{"d", "c", "b", "a"}));
+}
+
+TEST(Walk, CountsAGapWhenTheListingEndsBeforeTheBeginning) {
+  WalkOptions options;
+  options.began = kMark;
+  Walk walk{options};
+
+  EXPECT_EQ(walk.feed({fresh("d", minutes{60})}, std::nullopt), kStop);
+  EXPECT_TRUE(walk.gap());
+}
+
+TEST(Walk, TakesWhatIsOfTheSecondOfTheWatermark) {
+  Walk walk{with_mark()};
+
+  EXPECT_EQ(walk.feed({fresh("c", minutes{0}), known("b", minutes{0}), fresh("a", minutes{0}),
+                       known("old", minutes{-10})},
+                      "old"),
+            kStop);
+  EXPECT_EQ(walk.fresh(), (Names{"c", "a"}));
+  EXPECT_EQ(walk.newest(), kMark);
 }
 
 TEST(Walk, AnEmptySubredditHasNothing) {
@@ -134,6 +166,21 @@ TEST(Walk, StepsBackWhenItsAnchorWasDeleted) {
   EXPECT_EQ(walk.feed({}, std::nullopt), (Step{true, "d"}));
   EXPECT_EQ(walk.feed({fresh("b", minutes{6}), known("a", minutes{-11})}, "a"), kStop);
   EXPECT_EQ(walk.fresh(), (Names{"e", "d", "c", "b"}));
+  EXPECT_FALSE(walk.gap());
+}
+
+TEST(Walk, StepsBackFromEachDeletedAnchorAnew) {
+  Walk walk{with_mark()};
+
+  for (int round = 9; round > 0; --round) {
+    const std::string first = "x" + std::to_string(round), second = "y" + std::to_string(round);
+    ASSERT_EQ(walk.feed({fresh(first, minutes{2 * round}), fresh(second, minutes{2 * round - 1})},
+                        second),
+              (Step{true, second}));
+    ASSERT_EQ(walk.feed({}, std::nullopt), (Step{true, first})) << round;
+  }
+  EXPECT_EQ(walk.feed({known("a", minutes{-11})}, "a"), kStop);
+  EXPECT_EQ(walk.fresh().size(), 18U);
   EXPECT_FALSE(walk.gap());
 }
 

@@ -9,6 +9,10 @@ constexpr std::size_t kMostStepsBack = 3;
 
 }  // namespace
 
+std::optional<WallTime> Walk::ours() const {
+  return options_.watermark ? options_.watermark : options_.began;
+}
+
 bool Walk::is_before_us(const ListedItem& item) const {
   return options_.began && item.created < *options_.began;
 }
@@ -26,7 +30,7 @@ bool Walk::reaches_the_known(const std::vector<ListedItem>& page) const {
 }
 
 Walk::Step Walk::end() {
-  gap_ = options_.watermark && !reached_watermark_ && !seen_.empty();
+  gap_ = ours() && !reached_ours_ && !seen_.empty();
   return {};
 }
 
@@ -46,10 +50,11 @@ Walk::Step Walk::feed(const std::vector<ListedItem>& page,
   }
 
   before_anchor_.clear();
+  if (!page.empty()) steps_back_ = 0;
   for (const ListedItem& item : page) {
     before_anchor_.push_back(item.fullname);
     if (!newest_ || item.created > *newest_) newest_ = item.created;
-    if (options_.watermark && item.created <= *options_.watermark) reached_watermark_ = true;
+    if (ours() && item.created <= *ours()) reached_ours_ = true;
     if (seen_.insert(item.fullname).second && !item.known) {
       fresh_.push_back(item.fullname);
     }
@@ -61,9 +66,12 @@ Walk::Step Walk::feed(const std::vector<ListedItem>& page,
         std::min_element(page.begin(), page.end(),
                          [](const auto& a, const auto& b) { return a.created < b.created; });
     if (oldest == page.end()) return end();
-    if (!options_.began) options_.began = began_ = oldest->created;
-    if (oldest->created <= *options_.began) return {};
-    return next(after);
+    if (!options_.began) {
+      options_.began = began_ = oldest->created;
+      return {};
+    }
+    // Not `<=`: the page that decided may have ended anywhere in that second.
+    return oldest->created < *options_.began ? Step{} : next(after);
   }
   if (reaches_the_known(page)) return {};
   return next(after);

@@ -50,7 +50,7 @@ class Walk {
 
   // Begin with {true, ""}; then each page as it was answered tells the next step. An empty page
   // after an anchor means that the anchor was deleted meanwhile: the walk tries the submissions
-  // before it, up to three, before it takes that for the end.
+  // before it, up to three of each page, before it takes that for the end.
   [[nodiscard]] Step feed(const std::vector<ListedItem>& page,
                           const std::optional<std::string>& after);
 
@@ -59,7 +59,8 @@ class Walk {
   }  // new ones, newest first
   [[nodiscard]] bool gap() const {
     return gap_;
-  }  // the listing ended before the watermark: some were missed
+  }  // the listing ended before the watermark, or before the beginning without one: some were
+     // missed
   [[nodiscard]] std::size_t pages() const { return pages_; }
   [[nodiscard]] std::optional<WallTime> newest() const {
     return newest_;
@@ -68,6 +69,7 @@ class Walk {
   [[nodiscard]] std::optional<WallTime> began() const { return began_; }
 
  private:
+  [[nodiscard]] std::optional<WallTime> ours() const;  // what a listing must reach
   [[nodiscard]] bool is_before_us(const ListedItem& item) const;
   [[nodiscard]] bool reaches_the_known(const std::vector<ListedItem>& page) const;
   [[nodiscard]] Step next(const std::optional<std::string>& after);
@@ -79,7 +81,7 @@ class Walk {
   std::vector<std::string>
       before_anchor_;  // the page whose end was the anchor, without what was tried
   std::size_t pages_ = 0, steps_back_ = 0;
-  bool reached_watermark_ = false, gap_ = false;
+  bool reached_ours_ = false, gap_ = false;
   std::optional<WallTime> newest_, began_;
 };
 
