@@ -180,6 +180,23 @@ TEST(TaskMerge, takes_the_timestamp_of_every_late_event_but_a_received_one) {
   EXPECT_EQ(after({"received", "started"}).timestamp, from_micros(2));
 }
 
+// The first attempt's worker could not tell for a while; the second's could.
+TEST(TaskMerge, stays_ended_when_all_of_an_earlier_attempt_comes_after_the_end) {
+  for (const char* const end : {"succeeded", "failed", "revoked"}) {
+    Task task;
+    for (const auto& [type, at] : {std::pair{"received", 5}, {"started", 6}, {end, 7}}) {
+      apply(task, event(type, at, "w2@cap"));
+    }
+    const TaskState ended = task.state;
+    for (const auto& [type, at] : {std::pair{"received", 1}, {"started", 2}, {"retried", 3}}) {
+      EXPECT_FALSE(apply(task, event(type, at, "w1@cap")).changed_state) << end << ", " << type;
+    }
+    EXPECT_EQ(task.state, ended);
+    EXPECT_EQ(task.retried, from_micros(3));
+    EXPECT_EQ(task.starts, 2);
+  }
+}
+
 TEST(TaskMerge, takes_only_the_request_from_a_late_received_event) {
   Task task = after({"started"});
   TaskEvent late = event("received", 9);

@@ -141,14 +141,22 @@ void take_everything(Task& task, const TaskEvent& event) {
   task.timestamp = event.origin.timestamp;
 }
 
+// When the state that ends the task was reached; not the time of what was merged last, which may be
+// an older start that came late.
+WallTime ended(const Task& task) {
+  const auto& time = task.state == TaskState::Success   ? task.succeeded
+                     : task.state == TaskState::Failure ? task.failed
+                                                        : task.revoked;
+  return time.value_or(task.timestamp);
+}
+
 // An event of an attempt that is over, come late: a retry before the end that is known, or what
 // happened on the same worker before its retry. Clocks of two workers are not compared where the
 // end does not decide.
 bool is_of_an_earlier_attempt(const Task& task, const TaskEvent& event) {
   if (event.type == TaskEventType::Retried && is_final(task.state))
-    return event.origin.timestamp < task.timestamp;
-  const bool begins =
-      event.type == TaskEventType::Received || event.type == TaskEventType::Started;
+    return event.origin.timestamp < ended(task);
+  const bool begins = event.type == TaskEventType::Received || event.type == TaskEventType::Started;
   return begins && task.state == TaskState::Retry && task.retried &&
          event.origin.timestamp < *task.retried && event.origin.hostname == task.worker;
 }
