@@ -88,7 +88,7 @@ Line::Line(LineOptions options) : options_{std::move(options)} {
   add("collector", {"umbel-collector", broker, store, fmt::format("--port={}", collector_port_)});
   for (const char* name : {"worker-1", "worker-2"}) {
     add(name, {"umbel-worker", broker, store, fmt::format("--hostname={}@test", name),
-               "--metrics-port=0", "--concurrency=2", "--touch-dir=" + dir_.file("touch"),
+               metrics_flag(name), "--concurrency=2", "--touch-dir=" + dir_.file("touch"),
                "--reddit-token-url=" + simulator + "/api/v1/access_token",
                "--reddit-api-url=" + simulator, "--reddit-simulated"});
   }
@@ -97,9 +97,9 @@ Line::Line(LineOptions options) : options_{std::move(options)} {
     return;
   }
   for (int number = 1; number <= options_.schedulers; ++number) {
-    add(number == 1 ? "scheduler" : fmt::format("scheduler-{}", number),
-        {"umbel-scheduler", broker, store, "--metrics-port=0",
-         "--schedule=" + dir_.file("source/scheduler/schedule.yaml")});
+    const std::string name = number == 1 ? "scheduler" : fmt::format("scheduler-{}", number);
+    add(name, {"umbel-scheduler", broker, store, metrics_flag(name),
+               "--schedule=" + dir_.file("source/scheduler/schedule.yaml")});
   }
 }
 
@@ -113,6 +113,12 @@ void Line::add(const std::string& name, std::vector<std::string> argv) {
   }
   programs_[name] = std::make_unique<Victim>(name, std::move(argv), dir_.file(name + ".log"),
                                              std::move(environment));
+}
+
+std::string Line::metrics_flag(const std::string& name) {
+  if (!options_.metrics) return "--metrics-port=0";
+  metrics_ports_[name] = umbel::testing::free_port();
+  return fmt::format("--metrics-port={}", metrics_ports_.at(name));
 }
 
 // Its programs take from the environment what their flags say when they run alone.
@@ -192,6 +198,11 @@ std::vector<std::string> Line::names() const {
 
 std::string Line::api(const std::string& path) const {
   return fmt::format("http://127.0.0.1:{}{}", collector_port_, path);
+}
+
+std::string Line::at_program(const std::string& name, const std::string& path) const {
+  if (name == "collector") return api(path);
+  return fmt::format("http://127.0.0.1:{}{}", metrics_ports_.at(name), path);
 }
 
 std::optional<std::string> Line::get(const std::string& url) {

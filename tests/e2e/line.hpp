@@ -43,6 +43,7 @@ struct LineOptions {
   double submissions_per_second = 8;
   bool unlucky = true;       // some tasks fail now and then and are tried again
   bool clocks_jump = false;  // then nobody can say which instants there were
+  bool metrics = false;      // workers and schedulers answer at_program()
   // More environment for a program, by its name: a clock of its own, for example.
   std::function<Victim::Environment(const std::string& name)> environment;
 };
@@ -81,6 +82,8 @@ class Line {
   [[nodiscard]] Enqueuer& enqueuer() { return *enqueuer_; }
   [[nodiscard]] std::string file(const std::string& name) const { return dir_.file(name); }
   [[nodiscard]] std::string api(const std::string& path) const;
+  // What the program itself says there: /readyz, /metrics. Not under `umbel up`.
+  [[nodiscard]] std::string at_program(const std::string& name, const std::string& path) const;
   // The body of a 200; nothing: no answer, or another one.
   [[nodiscard]] std::optional<std::string> get(const std::string& url);
 
@@ -94,6 +97,7 @@ class Line {
 
  private:
   void add(const std::string& name, std::vector<std::string> argv);
+  [[nodiscard]] std::string metrics_flag(const std::string& name);
   void add_up();
   void write_schedule(const std::string& file);
   [[nodiscard]] std::optional<std::set<std::string>> ledger();
@@ -115,6 +119,7 @@ class Line {
   int port_offset_ = 0;
   std::uint16_t simulator_port_ = umbel::testing::free_port();
   std::uint16_t collector_port_ = umbel::testing::free_port();
+  std::map<std::string, std::uint16_t> metrics_ports_;  // of workers and schedulers
   std::map<std::string, std::unique_ptr<Victim>> programs_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Store> store_;
