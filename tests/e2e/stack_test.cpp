@@ -2,9 +2,14 @@
 // round, and it ends without a trace.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -23,6 +28,51 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using umbel::testing::eventually;
 using umbel::testing::TempDir;
+
+// Somebody else's program on a port.
+class Squatter {
+ public:
+  ~Squatter() { leave(); }
+
+  [[nodiscard]] bool sits(int port) {
+    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+        listen(fd_, 1) == 0) {
+      return true;
+    }
+    leave();
+    return false;
+  }
+  void leave() {
+    if (fd_ >= 0) close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// A folder that nobody can write: for root too, who passes by the rights of files.
+class ReadOnlyFolder {
+ public:
+  ReadOnlyFolder() {
+    mounted_ = ::mount("tmpfs", path().c_str(), "tmpfs", MS_RDONLY, "size=64k") == 0;
+    if (!mounted_) std::filesystem::permissions(path(), std::filesystem::perms{0555});
+  }
+  ~ReadOnlyFolder() {
+    if (mounted_) ::umount2(path().c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] std::string path() const { return dir_.path().string(); }
+
+ private:
+  TempDir dir_;
+  bool mounted_ = false;
+};
 
 class StackTest : public ::testing::Test {
  protected:
@@ -55,6 +105,20 @@ class StackTest : public ::testing::Test {
     http::ClientRequest request;
     request.url = url(port, path);
     return send(std::move(request));
+  }
+
+  // Runs `umbel up` over a folder to its end; how it ended, and all it said.
+  static std::pair<std::string, std::string> up_to_the_end(const std::string& var, int offset) {
+    auto child = Child::spawn({{UMBEL_BIN_DIR "/umbel", "up", "--source", UMBEL_SOURCE_DIR, "--var",
+                                var, "--port-offset", std::to_string(offset)},
+                               {}});
+    EXPECT_TRUE(child.has_value());
+    std::string said;
+    EXPECT_TRUE(eventually([&] {
+      for (const std::string& line : child->read_lines()) said += line + "\n";
+      return child->ended().has_value() && child->output() == -1;
+    }));
+    return {child->ended().value_or("still runs"), said};
   }
 
   // The pid of the program behind a port, from what the table printed.
@@ -177,16 +241,8 @@ TEST_F(StackTest, ShowsSubmissionsMeasuresThemAndStopsWithinTenSeconds) {
       << "no line for the task";
 
   // A second stack on the same ports is refused by name.
-  auto second = Child::spawn({{UMBEL_BIN_DIR "/umbel", "up", "--source", UMBEL_SOURCE_DIR, "--var",
-                               dir_.file("var2"), "--port-offset", std::to_string(offset_)},
-                              {}});
-  ASSERT_TRUE(second.has_value());
-  std::string refused;
-  ASSERT_TRUE(eventually([&] {
-    for (const std::string& line : second->read_lines()) refused += line + "\n";
-    return second->ended().has_value() && second->output() == -1;
-  }));
-  EXPECT_EQ(second->ended(), "exit status 1");
+  const auto [second, refused] = up_to_the_end(dir_.file("var2"), offset_);
+  EXPECT_EQ(second, "exit status 1");
   EXPECT_THAT(refused, HasSubstr("port " + std::to_string(5555 + offset_) +
                                  " for collector is taken by pid"));
 
@@ -209,6 +265,52 @@ TEST_F(StackTest, ShowsSubmissionsMeasuresThemAndStopsWithinTenSeconds) {
   EXPECT_EQ(up_->ended(), "exit status 0");
   EXPECT_THAT(output_, ::testing::Not(HasSubstr("was killed")));
   for (const pid_t pid : started) EXPECT_TRUE(gone(pid)) << pid;
+}
+
+TEST_F(StackTest, NamesWhatStandsInItsWayAndGoesOn) {
+  start();
+  const auto started = pids();
+  ASSERT_EQ(started.size(), 6U) << output_;
+
+  // A second one over the same folder, whose ports would all be free.
+  const auto [end, said] = up_to_the_end(dir_.file("var"), e2e::free_offset());
+  EXPECT_EQ(end, "exit status 1");
+  EXPECT_THAT(said, HasSubstr(dir_.file("var") + " is in use by another `umbel up`, pid " +
+                              std::to_string(up_->pid())));
+  for (const pid_t pid : started) EXPECT_FALSE(gone(pid)) << pid;
+  EXPECT_EQ(get(5555, "/readyz")->status, 200);
+
+  // A program dies, and somebody sits on its port before it is back.
+  const int port = 9101 + offset_;
+  Squatter squatter;
+  ASSERT_EQ(kill(started[2], SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] { return squatter.sits(port); }));
+  EXPECT_TRUE(eventually([&] {
+    return printed("worker-1 cannot be started: port " + std::to_string(port) +
+                   " is taken by pid " + std::to_string(getpid()));
+  }));
+  EXPECT_EQ(get(9102, "/readyz")->status, 200);
+  squatter.leave();
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto ready = get(9101, "/readyz");
+        return ready && ready->status == 200;
+      },
+      seconds{30}));
+  EXPECT_FALSE(up_->ended().has_value());
+}
+
+TEST_F(StackTest, RefusesAFolderItCannotWriteByName) {
+  const ReadOnlyFolder folder;
+
+  for (const std::string& var : {folder.path(), folder.path() + "/var"}) {
+    const auto [end, said] = up_to_the_end(var, offset_);
+
+    EXPECT_EQ(end, "exit status 1");
+    EXPECT_THAT(said, HasSubstr(var));
+    EXPECT_THAT(
+        said, ::testing::AnyOf(HasSubstr("Read-only file system"), HasSubstr("Permission denied")));
+  }
 }
 
 TEST_F(StackTest, LeavesNoOrphanWhenItIsKilled) {
