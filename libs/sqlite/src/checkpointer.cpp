@@ -15,6 +15,9 @@ constexpr std::chrono::milliseconds kBetweenTurns{20};
 constexpr std::chrono::seconds kAgainAfter{1};
 // For the write lock, and with it held for those who read: nobody can write meanwhile.
 constexpr std::chrono::milliseconds kLongestWait{20};
+// A turn that took longer says that the disk is busy.
+constexpr std::chrono::milliseconds kCalm{5};
+constexpr int kLongestOverTooLong = 4;
 
 }  // namespace
 
@@ -56,9 +59,15 @@ void Checkpointer::run(const std::stop_token& stop) {
 bool Checkpointer::turn() {
   try {
     if (!ready()) return true;  // the file is gone: whoever opens another one commits there
-    if (!carry(SQLITE_CHECKPOINT_PASSIVE)) return true;  // somebody else is at it
-    if (pages_ < options_.too_long) return true;
-    return carry(SQLITE_CHECKPOINT_RESTART);
+    const auto begin = std::chrono::steady_clock::now();
+    // In the log now: another process may have begun it anew since our own latest commit.
+    const auto pages = carry(SQLITE_CHECKPOINT_PASSIVE);
+    if (!pages || *pages < options_.too_long) return true;  // without: somebody else is at it
+    // All who write wait for the disk with the turn below: not while others keep it busy, unless
+    // that goes on and on.
+    const bool calm = std::chrono::steady_clock::now() - begin <= kCalm;
+    if (!calm && *pages / kLongestOverTooLong < options_.too_long) return true;
+    return carry(SQLITE_CHECKPOINT_RESTART).has_value();
   } catch (const SQLite::Exception&) {
     // A disk that is full, or fails: the writers meet it too, and say so.
     connection_.reset();
@@ -79,16 +88,16 @@ bool Checkpointer::ready() {
   return !connection_->execAndGet("SELECT count(*) FROM sqlite_master").isNull();
 }
 
-bool Checkpointer::carry(int mode) {
+std::optional<int> Checkpointer::carry(int mode) {
   int pages = 0;
   int carried = 0;
   const auto code =
       sqlite3_wal_checkpoint_v2(connection_->getHandle(), "main", mode, &pages, &carried);
-  if (code == SQLITE_BUSY) return false;
+  if (code == SQLITE_BUSY) return std::nullopt;
   if (code != SQLITE_OK) throw SQLite::Exception{connection_->getHandle(), code};
   // After a turn to the very end the next commit begins the log anew, from one page.
   carried_ = carried;
-  return true;
+  return pages;
 }
 
 }  // namespace umbel::sqlite

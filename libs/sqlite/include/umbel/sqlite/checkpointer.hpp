@@ -4,7 +4,8 @@
 // disk twice: 10 to 30 ms in which one task in a hundred waits. Here nobody waits for that, except
 // that once the log has grown long a turn of it ends with the write lock held, for what came since
 // the thread last looked: under a steady load the log would otherwise never find an end to begin
-// anew from.
+// anew from. Those turns sync too, so they are put off while the disk is slow to answer, until the
+// log is four times too long.
 #pragma once
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -13,6 +14,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -26,7 +28,7 @@ namespace umbel::sqlite {
 struct CheckpointOptions {
   bool full_sync = false;  // as of the connections that write
   int enough = 1000;       // pages not yet carried over: worth a turn
-  int too_long = 16'000;   // pages in the log: it must begin anew (64 MB of 4 KB pages)
+  int too_long = 16'000;   // pages in the log: it shall begin anew (64 MB of 4 KB pages)
 };
 
 // One for each file and process; several processes may each have theirs. What fails (a full disk, a
@@ -49,7 +51,8 @@ class Checkpointer {
   // One turn; answers whether all that it meant to do is done.
   [[nodiscard]] bool turn();
   [[nodiscard]] bool ready();
-  [[nodiscard]] bool carry(int mode);
+  // How many pages the log has, or nothing: locks were in the way.
+  [[nodiscard]] std::optional<int> carry(int mode);
 
   const std::string path_;
   const CheckpointOptions options_;
