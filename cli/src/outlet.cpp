@@ -16,7 +16,8 @@ Outlet::Outlet(int descriptor, std::size_t most_waiting)
 
 void Outlet::print(std::string_view text) {
   if (closed_) return;
-  if (waiting_.size() + text.size() > most_waiting_) {
+  // What is left out is one piece of the text, closed by the line that says so.
+  if (left_out_ > 0 || waiting_.size() + text.size() > most_waiting_) {
     ++left_out_;
     return;
   }
@@ -48,9 +49,9 @@ void Outlet::write_some() {
 }
 
 void Outlet::catch_up() {
-  if (left_out_ == 0 || !waiting_.empty()) return;
-  waiting_ = fmt::format("… {} messages were left out here; the log files have them\n",
-                         std::exchange(left_out_, 0));
+  if (left_out_ == 0 || waiting_.size() > most_waiting_ / 2) return;
+  waiting_ += fmt::format("… {} messages were left out here; the log files have them\n",
+                          std::exchange(left_out_, 0));
 }
 
 void Outlet::flush(Steady::time_point deadline) {
