@@ -47,8 +47,8 @@ class Collector final : public Service {
 
   // Routes of every program (see libs/ops), added before start(). `before` runs ahead of each
   // scrape.
-  using AddRoutes = std::function<void(http::Router&, const Readiness& ready,
-                                       std::function<void()> before)>;
+  using AddRoutes =
+      std::function<void(http::Router&, const Readiness& ready, std::function<void()> before)>;
   void add_routes(AddRoutes add);
 
   [[nodiscard]] Result<void> start() override;

@@ -42,8 +42,8 @@ class BoundedLabel {
 };
 
 // Thread-safe. References stay valid as long as the Metrics: keep them in hot paths. A label value
-// too many for the family's bound (1,000 series) or for the program's (30,000 lines of text) becomes
-// `other`, and umbel_metric_labels_folded_total counts it.
+// too many for the family's bound (1,000 series) or for the program's (30,000 lines of text)
+// becomes `other`, and umbel_metric_labels_folded_total counts it.
 class Metrics {
  public:
   // Registers umbel_build_info and umbel_metric_labels_folded_total, and the process figures of
