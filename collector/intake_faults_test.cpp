@@ -238,6 +238,7 @@ TEST(IntakeFaults, WhoTakesTheHistoryOverGoesOnFromWhereItStands) {
         WatchedHistory watched{*engines.history};
         IntakeOptions options = Session::quick();
         options.most_waiting = most_waiting;
+        options.subscriber = "stand-by";  // the stream keeps for it what the first is done with
         Session second{*engines.broker, *engines.store, watched, engines.clock, options};
         const auto batches = Story::batches(engines.clock.wall());
         const std::size_t most = batches.size() / 2;
