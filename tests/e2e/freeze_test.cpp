@@ -101,7 +101,8 @@ class Frozen : public ::testing::Test {
 TEST_F(Frozen, WorkerDoesNotOverwriteTheRunThatFollowedItsOwn) {
   start();
   std::vector<TaskId> slow;
-  for (int i = 0; i < 8; ++i) slow.push_back(ask("sleep", R"({"seconds": 2})"));
+  // More than one worker takes at a time (two slots, four messages each), so that both have some.
+  for (int i = 0; i < 12; ++i) slow.push_back(ask("sleep", R"({"seconds": 2})"));
   std::vector<TaskId> held;
   ASSERT_TRUE(eventually(
       [&] {
