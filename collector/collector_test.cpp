@@ -363,6 +363,22 @@ TEST_F(CollectorOverHttp, OnAnotherAddressTheApiIsClosed) {
   EXPECT_TRUE(page.ask(testing::upgrade("/api/live")).starts_with("HTTP/1.1 401"));
 }
 
+TEST_F(CollectorOverHttp, OnAnotherAddressTheApiIsOpenIfThatIsAskedFor) {
+  CollectorOptions options;
+  options.address = "0.0.0.0";
+  options.unauthenticated_api = true;
+  start(options);
+
+  for (const char* path : {"/api/tasks", "/api/workers", "/api/overview"}) {
+    EXPECT_EQ(ask(path).status, 200) << path;
+  }
+  EXPECT_EQ(ask("/task/add", "POST", "{}").status, 200);
+  EXPECT_EQ(ask("/task/add", "POST", "{}", {{"Origin", "http://evil.example"}}).status, 403);
+  EXPECT_EQ(ask("/api/tasks", "GET", "", {{"Host", "evil.example"}}).status, 403);
+  RawConnection page{collector->port()};
+  EXPECT_TRUE(page.ask(testing::upgrade("/api/live")).starts_with("HTTP/1.1 101"));
+}
+
 TEST_F(CollectorOverHttp, StopsQuicklyWithPagesOpen) {
   start();
   RawConnection page{collector->port()};

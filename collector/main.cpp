@@ -26,6 +26,11 @@ std::optional<int> read(Configuration& config, int argc, char** argv) {
   settings.add(
       {"address", "IPv4 address to listen on; any but loopback closes the API", "ADDRESS", {}},
       options.address);
+  settings.add({"unauthenticated-api",
+                "leave the API open on other addresses too, to whoever reaches them",
+                "",
+                {"FLOWER_UNAUTHENTICATED_API"}},
+               options.unauthenticated_api);
   settings.add({"port", "port of the page and the API", "PORT", {}}, config.port,
                {.least = 0, .most = 65535});
   settings.add({"max-tasks", "tasks held in memory; the history keeps all", "N", {}},

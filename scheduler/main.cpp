@@ -22,6 +22,7 @@ struct Config {
   std::string schedule = "scheduler/schedule.yaml";
   std::int64_t metrics_port = 9201;
   std::string metrics_address = "127.0.0.1";
+  std::vector<std::string> allowed_hosts;
   std::string keep_ticks = "30d";
   std::vector<std::string> words;
 };
@@ -84,6 +85,8 @@ int run(const Config& config) {
   http::ServerOptions address;
   address.address = config.metrics_address;
   address.port = static_cast<std::uint16_t>(config.metrics_port);
+  address.allowed_hosts = config.allowed_hosts;
+  address.allowed_hosts.push_back(host_name());
   OpsServer ops{address, metrics, ready, log};
   return run_until_signal({&ops, &scheduler, &reloader, &retention}, log, [&] {
     log.info("told to read the schedule's file again");
@@ -103,6 +106,11 @@ int main(int argc, char** argv) {
   settings.add({"metrics-port", "port of /metrics, /healthz, /readyz; 0: any", "PORT", {}},
                config.metrics_port, {.least = 0, .most = 65535});
   settings.add({"metrics-address", "address of /metrics", "ADDRESS", {}}, config.metrics_address);
+  settings.add({"allowed-hosts",
+                "names in the Host header beside localhost, the address and this machine's name",
+                "LIST",
+                {}},
+               config.allowed_hosts);
   settings.add({"keep-ticks", "how long the ledger remembers ticks: 30d, 12h", "DURATION", {}},
                config.keep_ticks);
   settings.positional("command", "`check FILE`: print the next five runs of each entry",

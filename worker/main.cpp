@@ -26,6 +26,7 @@ struct Config {
   std::string pool = "threads";
   std::int64_t metrics_port = 9101;
   std::string metrics_address = "127.0.0.1";
+  std::vector<std::string> allowed_hosts;
   std::int64_t soft_time_limit = 0, stuck_after = 30, stop_timeout = 8;  // seconds
   bool log_tasks = false, no_events = false;
   std::string touch_dir;
@@ -49,6 +50,11 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                config.metrics_port, {0, 65535});
   settings.add({"metrics-address", "address to serve /metrics on", "ADDRESS", {}},
                config.metrics_address);
+  settings.add({"allowed-hosts",
+                "names in the Host header beside localhost, the address and this machine's name",
+                "LIST",
+                {}},
+               config.allowed_hosts);
   settings.add({"soft-time-limit",
                 "when tasks without a soft time limit are told to stop and fail; 0: never",
                 "SECONDS",
@@ -172,6 +178,8 @@ int run(const Config& config) {
   http::ServerOptions http;
   http.address = config.metrics_address;
   http.port = static_cast<std::uint16_t>(config.metrics_port);
+  http.allowed_hosts = config.allowed_hosts;
+  http.allowed_hosts.push_back(host_name());  // which it goes by at the collector
   OpsServer ops{http, metrics, ready, log};
   // Before the worker, whose heartbeats tell the port that was bound.
   if (const auto served = ops.start(); !served) {

@@ -69,7 +69,14 @@ struct Collector::Impl {
   [[nodiscard]] Result<void> open_server() {
     auto targets = static_targets(options.static_targets);
     if (!targets) return targets.error();
-    const bool closed = !is_loopback(options.address);
+    const bool reachable = !is_loopback(options.address);
+    const bool closed = reachable && !options.unauthenticated_api;
+    if (reachable && !closed) {
+      log.warn(
+          "the API is open without authentication: whoever reaches this address can read every "
+          "task and run new ones",
+          {{"address", options.address}});
+    }
     if (closed) {
       log.warn(
           "reachable from other machines without authentication: everything under /api and every "
