@@ -130,7 +130,7 @@ TEST_F(CollectorOverHttp, RefusesABodyThatIsNoObjectAndArgumentsTheTaskDoesNotTa
   EXPECT_NE(surplus.body.find("`z`"), std::string::npos) << surplus.body;
   EXPECT_EQ(ask("/task/add", "POST", R"({"x": 1})").status, 422);
   EXPECT_EQ(ask("/task/unheard.of", "POST", "").status, 200);
-  EXPECT_EQ(ask("/task/add", "GET").status, 405);
+  EXPECT_EQ(ask("/task/add", "DELETE").status, 405);
 }
 
 TEST_F(CollectorOverHttp, AnswersTasksInFlowersShape) {

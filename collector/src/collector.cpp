@@ -3,11 +3,13 @@
 #include <utility>
 
 #include "api.hpp"
+#include "figure_routes.hpp"
 #include "figures.hpp"
 #include "gauges.hpp"
 #include "intake.hpp"
 #include "live.hpp"
 #include "live_stream.hpp"
+#include "page_routes.hpp"
 #include "store_keeper.hpp"
 #include "umbel/metrics/catalogue.hpp"
 
@@ -84,9 +86,20 @@ struct Collector::Impl {
           {{"address", options.address}});
     }
     http::Router router;
-    add_api_routes(router, ApiParts{live, stream, store, history, enqueuer, clock,
-                                    metrics.counter(metrics::kTasksAccepted), log,
-                                    std::move(*targets), embedded_assets(), closed});
+    const ApiParts parts{live,
+                         stream,
+                         store,
+                         history,
+                         enqueuer,
+                         clock,
+                         metrics.counter(metrics::kTasksAccepted),
+                         log,
+                         std::move(*targets),
+                         embedded_assets(),
+                         closed};
+    add_api_routes(router, parts);
+    add_figure_routes(router, parts);
+    add_page_routes(router, parts.assets);
     if (more_routes) {
       more_routes(router, ready, [this] {
         gauges.update();

@@ -6,6 +6,8 @@
 namespace umbel::collector {
 namespace {
 
+constexpr std::int64_t kShortKept = Series::kKept + 60;
+
 std::int64_t begin_of(std::int64_t t, std::int64_t seconds) {
   return t - (t % seconds + seconds) % seconds;
 }
@@ -68,10 +70,12 @@ void Rollup::count(Count what, std::int64_t t) {
 
 void Rollup::waited(std::chrono::microseconds time, std::int64_t t) {
   each(t, [time](Bucket& bucket) { bucket.wait.add(time); });
+  short_[begin_of(t, kShortStep)].wait.add(time);
 }
 
 void Rollup::ran(std::chrono::microseconds time, std::int64_t t) {
   each(t, [time](Bucket& bucket) { bucket.run.add(time); });
+  short_[begin_of(t, kShortStep)].run.add(time);
 }
 
 void Rollup::watched(std::int64_t t) {
@@ -90,6 +94,28 @@ void Rollup::forget(std::int64_t now) {
     auto& buckets = steps_[step];
     buckets.erase(buckets.begin(), buckets.lower_bound(now - kRollupSteps[step].kept));
   }
+  short_.erase(short_.begin(), short_.lower_bound(now - kShortKept));
+}
+
+const Sketch* Rollup::around(std::int64_t t, Sketch Durations::*of_ten,
+                             Sketch Bucket::*of_minute) const {
+  const auto something = [](const Sketch& sketch) {
+    return sketch.count() == 0 ? nullptr : &sketch;
+  };
+  if (!short_.empty() && begin_of(t, kShortStep) >= short_.begin()->first) {
+    const auto ten = short_.find(begin_of(t, kShortStep));
+    return ten == short_.end() ? nullptr : something(ten->second.*of_ten);
+  }
+  const auto minute = steps_[0].find(begin_of(t, kRollupSteps[0].seconds));
+  return minute == steps_[0].end() ? nullptr : something(minute->second.*of_minute);
+}
+
+const Sketch* Rollup::wait_around(std::int64_t t) const {
+  return around(t, &Durations::wait, &Bucket::wait);
+}
+
+const Sketch* Rollup::run_around(std::int64_t t) const {
+  return around(t, &Durations::run, &Bucket::run);
 }
 
 std::vector<std::pair<std::int64_t, Bucket>> Rollup::between(std::size_t step, std::int64_t from,

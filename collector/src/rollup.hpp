@@ -42,6 +42,11 @@ struct RollupStep {
 inline constexpr std::array kRollupSteps{RollupStep{60, 86'400, "minutes"},
                                          RollupStep{300, 30 * 86'400, "five-minutes"}};
 
+// How long tasks waited and ran, in ten seconds.
+struct Durations {
+  Sketch wait, run;
+};
+
 class Rollup {
  public:
   // `t` is the second in which it happened.
@@ -53,6 +58,12 @@ class Rollup {
   void measure(std::int64_t t, std::uint64_t running, std::optional<std::uint64_t> ready);
   // What is older than its step is kept is forgotten.
   void forget(std::int64_t now);
+
+  // Of the ten seconds that `t` lies in, for the last fifteen minutes since this program started;
+  // of what was before, the minute around it. Nothing: no values.
+  static constexpr std::int64_t kShortStep = 10;
+  [[nodiscard]] const Sketch* wait_around(std::int64_t t) const;
+  [[nodiscard]] const Sketch* run_around(std::int64_t t) const;
 
   // The buckets of the step that begin in [from, to), oldest first; what nobody saw is left out.
   [[nodiscard]] std::vector<std::pair<std::int64_t, Bucket>> between(std::size_t step,
@@ -68,9 +79,12 @@ class Rollup {
  private:
   template <class Change>
   void each(std::int64_t t, Change change);
+  [[nodiscard]] const Sketch* around(std::int64_t t, Sketch Durations::*of_ten,
+                                     Sketch Bucket::*of_minute) const;
 
   std::array<std::map<std::int64_t, Bucket>, kRollupSteps.size()> steps_;
   std::set<std::pair<std::size_t, std::int64_t>> changed_;
+  std::map<std::int64_t, Durations> short_;  // by their begin; not kept over a restart
 };
 
 }  // namespace umbel::collector

@@ -14,23 +14,46 @@ constexpr std::int64_t kLargestBucket = 2'200;  // of the largest duration
 void Sketch::add(std::chrono::microseconds value, std::uint64_t count) {
   if (count == 0) return;
   const auto micros = static_cast<double>(std::max<std::int64_t>(value.count(), 1));
-  counts_[static_cast<std::int32_t>(std::ceil(std::log(micros) / kGrowth))] += count;
+  const auto bucket = static_cast<std::int32_t>(std::ceil(std::log(micros) / kGrowth));
+  const auto place = std::lower_bound(counts_.begin(), counts_.end(), Counted{bucket, 0});
+  if (place != counts_.end() && place->first == bucket) {
+    place->second += count;
+  } else {
+    counts_.insert(place, {bucket, count});
+  }
   count_ += count;
   put_small_ones_together();
 }
 
 void Sketch::add(const Sketch& other) {
-  for (const auto& [bucket, count] : other.counts_) counts_[bucket] += count;
+  if (other.count_ == 0) return;
+  std::vector<Counted> both;
+  both.reserve(counts_.size() + other.counts_.size());
+  auto mine = counts_.cbegin();
+  auto theirs = other.counts_.cbegin();
+  while (mine != counts_.cend() || theirs != other.counts_.cend()) {
+    const bool no_mine = mine == counts_.cend();
+    const bool no_theirs = theirs == other.counts_.cend();
+    if (!no_mine && !no_theirs && mine->first == theirs->first) {
+      both.emplace_back(mine->first, mine->second + theirs->second);
+      ++mine;
+      ++theirs;
+    } else if (no_theirs || (!no_mine && mine->first < theirs->first)) {
+      both.push_back(*mine++);
+    } else {
+      both.push_back(*theirs++);
+    }
+  }
+  counts_ = std::move(both);
   count_ += other.count_;
   put_small_ones_together();
 }
 
 void Sketch::put_small_ones_together() {
-  while (counts_.size() > kMostBuckets) {
-    const auto smallest = counts_.begin();
-    std::next(smallest)->second += smallest->second;
-    counts_.erase(smallest);
-  }
+  if (counts_.size() <= kMostBuckets) return;
+  const auto first = counts_.end() - static_cast<std::ptrdiff_t>(kMostBuckets);
+  for (auto small = counts_.begin(); small != first; ++small) first->second += small->second;
+  counts_.erase(counts_.begin(), first);
 }
 
 std::optional<std::chrono::microseconds> Sketch::quantile(double q) const {
@@ -69,7 +92,8 @@ std::optional<Sketch> Sketch::read(ByteReader& in) {
     if (!step || !count || *step < 0 || *step > kLargestBucket) return std::nullopt;
     bucket += *step;
     if (bucket > kLargestBucket) return std::nullopt;
-    sketch.counts_[static_cast<std::int32_t>(bucket)] += *count;
+    if (i > 0 && *step == 0) return std::nullopt;
+    sketch.counts_.emplace_back(static_cast<std::int32_t>(bucket), *count);
     sketch.count_ += *count;
   }
   return sketch;
