@@ -12,6 +12,8 @@ export default defineConfig({
     assetsDir: 'assets',
     assetsInlineLimit: 0,
     modulePreload: false,
+    // One sheet for all views: a view that comes later must not come without its looks.
+    cssCodeSplit: false,
     reportCompressedSize: true,
   },
   server: {

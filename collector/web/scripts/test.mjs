@@ -20,6 +20,8 @@ try {
     platform: 'node',
     format: 'esm',
     outExtension: { '.js': '.mjs' },
+    // Views are named by routes.ts and never loaded here.
+    external: ['*.svelte'],
     sourcemap: 'inline',
     logLevel: 'warning',
   });

@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import { binned, lastSum, niceCeiling, spreadLabels, unobserved } from '../src/charts/bins';
 import { figures } from '../src/views/figures';
 import { shownRange } from '../src/views/range';
-import { placeOf } from '../src/views/sections';
 import { reduce } from '../src/live/reducer';
 import type { Snapshot, Values } from '../src/live/types';
 
@@ -114,14 +113,5 @@ describe('range', () => {
   it('is what the reader chose', () => {
     assert.equal(shownRange(900, seen(20)), 900);
     assert.equal(shownRange('auto', null), 900);
-  });
-});
-
-describe('links', () => {
-  it('lead to the section that shows what they speak of', () => {
-    assert.equal(placeOf('/queues/reddit'), 'queues');
-    assert.equal(placeOf('/system'), 'monitor');
-    assert.equal(placeOf('/nowhere'), null);
-    assert.equal(placeOf(null), null);
   });
 });

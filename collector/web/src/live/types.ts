@@ -59,6 +59,12 @@ export interface Queue {
   oldest_age: number | null;
   in_rate: number | null;
   out_rate: number | null;
+  /** How long what is ready will take at the present pace. */
+  drain_seconds?: number | null;
+  /** Why it stands still. */
+  why?: string | null;
+  stalled_since?: number | null;
+  oldest_task?: string | null;
 }
 
 export interface Task {

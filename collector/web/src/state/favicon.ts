@@ -39,9 +39,9 @@ export function iconFor(level: TruthLevel): string {
   )}`;
 }
 
-export function showInTab(level: TruthLevel, connected: boolean): void {
+export function showInTab(level: TruthLevel, connected: boolean, view: string): void {
   const shown = connected ? level : 'unknown';
-  document.title = `${connected ? TITLES[level] : 'Disconnected'} · Umbel`;
+  document.title = `${connected ? TITLES[level] : 'Disconnected'} · ${view} · Umbel`;
   const link = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
   if (link !== null) link.href = iconFor(shown);
 }
