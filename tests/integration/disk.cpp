@@ -1,13 +1,22 @@
 #include "disk.hpp"
 
+#include <limits.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <stdexcept>
 #include <thread>
+#include <utility>
+
+#include "umbel/testing/eventually.hpp"
 
 namespace umbel::testing {
 namespace {
@@ -69,6 +78,39 @@ int faulty_open(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* file, int fla
   return code;
 }
 
+constexpr char kHeld = 'y', kRefused = 'n';
+constexpr int kLockWaitMs = 5000;
+
+// Whether this is the only thread. A thread that was joined may be listed for a moment longer.
+bool alone() {
+#if defined(__SANITIZE_THREAD__)
+  return true;  // it has a thread of its own
+#else
+  return eventually([] {
+    const std::filesystem::directory_iterator threads{"/proc/self/task"};
+    return std::distance(begin(threads), end(threads)) == 1;
+  });
+#endif
+}
+
+// The child: takes a name, holds that file's lock until the other end is closed, and ends without
+// what the parent has to tidy up.
+[[noreturn]] void hold_until_closed(int leash) {
+  std::array<char, PATH_MAX> name{};
+  if (recv(leash, name.data(), name.size() - 1, 0) <= 0) _exit(0);  // nobody wants it any more
+  sqlite3* database = nullptr;
+  const bool held =
+      sqlite3_open(name.data(), &database) == SQLITE_OK &&
+      sqlite3_busy_timeout(database, kLockWaitMs) == SQLITE_OK &&
+      sqlite3_exec(database, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr) == SQLITE_OK;
+  char answer = held ? kHeld : kRefused;
+  if (send(leash, &answer, 1, MSG_NOSIGNAL) != 1) _exit(1);
+  while (recv(leash, &answer, 1, 0) > 0) {
+  }
+  sqlite3_close(database);  // rolls back
+  _exit(0);
+}
+
 }  // namespace
 
 FaultyDisk::FaultyDisk() {
@@ -127,6 +169,40 @@ void SmallDisk::make_room() const { std::filesystem::remove(file("ballast")); }
 bool SmallDisk::read_only(bool on) const {
   const unsigned long flags = MS_REMOUNT | (on ? static_cast<unsigned long>(MS_RDONLY) : 0UL);
   return ::mount("tmpfs", dir_.path().c_str(), "tmpfs", flags, nullptr) == 0;
+}
+
+LockHolder::LockHolder() {
+  if (!alone()) throw std::logic_error{"a LockHolder is made before any thread"};
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    throw std::runtime_error{"socketpair"};
+  }
+  child_ = fork();
+  if (child_ == 0) {
+    close(ends[0]);
+    hold_until_closed(ends[1]);
+  }
+  close(ends[1]);
+  leash_ = ends[0];
+  if (child_ < 0) {
+    close(leash_);
+    throw std::runtime_error{"fork"};
+  }
+}
+
+LockHolder::~LockHolder() { let_go(); }
+
+bool LockHolder::hold(const std::string& file) const {
+  char answer = kRefused;
+  return send(leash_, file.data(), file.size(), MSG_NOSIGNAL) ==
+             static_cast<ssize_t>(file.size()) &&
+         recv(leash_, &answer, 1, 0) == 1 && answer == kHeld;
+}
+
+void LockHolder::let_go() {
+  if (leash_ < 0) return;
+  close(std::exchange(leash_, -1));
+  waitpid(child_, nullptr, 0);
 }
 
 }  // namespace umbel::testing

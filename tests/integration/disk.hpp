@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <chrono>
@@ -59,6 +60,28 @@ class SmallDisk {
  private:
   TempDir dir_;
   bool mounted_ = false;
+};
+
+// Another process that holds the write lock of a file until it is told to let go.
+//
+// It is forked by the constructor, which therefore stands before anything that starts a thread: a
+// child of a process with threads may find a lock (of malloc, of SQLite) that nobody will release.
+// Throws where that was forgotten.
+class LockHolder {
+ public:
+  LockHolder();
+  ~LockHolder();
+  LockHolder(const LockHolder&) = delete;
+  LockHolder& operator=(const LockHolder&) = delete;
+
+  // Once. False if the lock was not to be had within five seconds or the file cannot be opened.
+  [[nodiscard]] bool hold(const std::string& file) const;
+  // The lock is free when this returns.
+  void let_go();
+
+ private:
+  pid_t child_ = -1;
+  int leash_ = -1;  // the child ends when this is closed, also by the death of this process
 };
 
 }  // namespace umbel::testing
