@@ -25,7 +25,8 @@ add_custom_command(
 add_custom_command(
   OUTPUT ${UMBEL_PAGE_SOURCE}
   COMMAND ${UMBEL_NPM} run --silent build -- --outDir ${dist} --emptyOutDir --logLevel warn
+  COMMAND ${UMBEL_NODE} ${web}/scripts/size.mjs ${dist}
   COMMAND ${UMBEL_NODE} ${web}/scripts/embed.mjs ${dist} ${UMBEL_PAGE_SOURCE}
   WORKING_DIRECTORY ${web}
-  DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/npm.stamp ${web}/scripts/embed.mjs ${page_sources}
+  DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/npm.stamp ${web}/scripts/embed.mjs ${web}/scripts/size.mjs ${page_sources}
   COMMENT "Building the page" VERBATIM)
