@@ -115,6 +115,16 @@ Result<CronExpression> CronExpression::parse(std::string_view text) {
   return cron;
 }
 
+CronFields CronExpression::fields() const {
+  return {.minutes = minutes_.to_ullong(),
+          .hours = hours_.to_ullong(),
+          .days = days_.to_ullong(),
+          .months = months_.to_ullong(),
+          .weekdays = weekdays_.to_ullong(),
+          .any_day = any_day_,
+          .any_weekday = any_weekday_};
+}
+
 bool CronExpression::matches_day(std::chrono::year_month_day date) const {
   if (!months_[unsigned{date.month()}]) return false;
   const bool day = days_[unsigned{date.day()}];

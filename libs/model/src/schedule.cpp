@@ -18,6 +18,8 @@ constexpr std::array<Unit, 4> kUnits{{{'d', std::chrono::hours{24}},
                                       {'s', seconds{1}}}};
 constexpr seconds kLongest = std::chrono::hours{24 * 366};
 
+constexpr std::string_view kEvery = "every ";
+
 Error not_an_interval(std::string_view text) {
   return invalid("'" + std::string{text} +
                  "' is no interval; allowed are whole seconds (30) and days, hours, minutes and "
@@ -73,6 +75,29 @@ std::optional<Due> Interval::due_between(WallTime after, WallTime now) const {
   const auto last = multiples(now, every_);
   if (last <= before) return std::nullopt;
   return Due{WallTime{last * every_}, static_cast<std::uint64_t>(last - before - 1)};
+}
+
+std::string expression_of(const Schedule& schedule) {
+  if (const auto* cron = std::get_if<Cron>(&schedule)) return cron->expression.text();
+  return std::string{kEvery} + std::get<Interval>(schedule).text();
+}
+
+std::string zone_of(const Schedule& schedule) {
+  const auto* cron = std::get_if<Cron>(&schedule);
+  return cron == nullptr ? std::string{} : cron->zone.name();
+}
+
+Result<Schedule> schedule_from(std::string_view expression, std::string_view zone) {
+  if (expression.starts_with(kEvery)) {
+    const auto interval = Interval::parse(expression.substr(kEvery.size()));
+    if (!interval) return interval.error();
+    return Schedule{*interval};
+  }
+  auto cron = CronExpression::parse(expression);
+  if (!cron) return cron.error();
+  auto where = zone.empty() ? Result<TimeZone>{TimeZone::utc()} : TimeZone::parse(zone);
+  if (!where) return where.error();
+  return Schedule{Cron{std::move(*cron), std::move(*where)}};
 }
 
 std::optional<WallTime> next_after(const Schedule& schedule, WallTime after) {

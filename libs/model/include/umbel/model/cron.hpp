@@ -36,6 +36,12 @@ struct Due {
   friend bool operator==(const Due&, const Due&) = default;
 };
 
+// What the five fields of an expression mean: bit n stands for n. Sunday is bit 0 alone.
+struct CronFields {
+  std::uint64_t minutes = 0, hours = 0, days = 0, months = 0, weekdays = 0;
+  bool any_day = true, any_weekday = true;  // the field begins with `*`
+};
+
 class CronExpression {
  public:
   // An error names the field, the part that is wrong, and what is allowed.
@@ -49,6 +55,8 @@ class CronExpression {
   // span above a century only the end is looked at.
   [[nodiscard]] std::optional<Due> due_between(WallTime after, WallTime now,
                                                const TimeZone& zone) const;
+
+  [[nodiscard]] CronFields fields() const;
 
   // As it was given, without white space around it.
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -114,6 +122,12 @@ struct Cron {
 
 // When something is due.
 using Schedule = std::variant<Cron, Interval>;
+
+// A schedule as text, and back: `every 1h30m` and no zone, or a cron expression and its zone. An
+// error names what is wrong; no zone with a cron expression means UTC.
+[[nodiscard]] std::string expression_of(const Schedule& schedule);
+[[nodiscard]] std::string zone_of(const Schedule& schedule);  // empty for an interval
+[[nodiscard]] Result<Schedule> schedule_from(std::string_view expression, std::string_view zone);
 
 [[nodiscard]] std::optional<WallTime> next_after(const Schedule& schedule, WallTime after);
 
