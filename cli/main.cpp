@@ -31,6 +31,19 @@ std::string find_program(const std::vector<std::string>& names) {
   return {};
 }
 
+// Where scheduler/, prometheus/ and dashboards/ are: the working directory if it is a checkout,
+// else what is installed beside the programs, else the checkout they were built in.
+std::string find_source(const fs::path& bin_dir) {
+  const fs::path here = fs::current_path();
+  for (const fs::path& folder :
+       {here, bin_dir.parent_path() / "share" / "umbel",
+        bin_dir.parent_path().parent_path().parent_path()}) {  // build/<preset>/bin
+    std::error_code error;
+    if (fs::exists(folder / "prometheus" / "prometheus.yml", error)) return folder.string();
+  }
+  return here.string();
+}
+
 std::string from_environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
@@ -72,7 +85,7 @@ int up(umbel::StackOptions options) {
 int main(int argc, char** argv) {
   umbel::block_signals();
   const fs::path self = fs::read_symlink("/proc/self/exe");
-  std::string source = fs::current_path().string();
+  std::string source = find_source(self.parent_path());
   std::string var = "var";
   std::int64_t port_offset = 0;
   std::int64_t workers = 2;

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
-
+#include "files.hpp"
+#include "grafana.hpp"
 #include "umbel/base/text.hpp"
 
 namespace umbel {
@@ -29,30 +28,6 @@ struct Ports {
 };
 
 std::string url(std::uint16_t port) { return fmt::format("http://localhost:{}", port); }
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-}
-
-Result<std::string> read_file(const fs::path& path) {
-  std::ifstream file{path, std::ios::binary};
-  if (!file) return not_found(fmt::format("cannot read {}", path.string()));
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-Result<void> write_file(const fs::path& path, std::string_view text) {
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  std::ofstream file{path, std::ios::binary | std::ios::trunc};
-  file << text;
-  file.close();
-  if (!file) return unavailable(fmt::format("cannot write {}", path.string()));
-  return {};
-}
 
 bool real_reddit(const StackOptions& options) { return !options.reddit_client_id.empty(); }
 
@@ -159,32 +134,13 @@ ProgramPlan grafana(const StackOptions& options, const Ports& ports) {
   ProgramPlan plan;
   plan.name = "grafana";
   plan.does = "draws boards";
-  plan.command.argv = {options.grafana, "--homepath=/usr/share/grafana",
+  plan.command.argv = {options.grafana, "--homepath=" + grafana_home(options.grafana).string(),
                        "--config=" + (options.var_dir / "grafana" / "grafana.ini").string()};
   plan.port = ports.grafana;
   plan.health_path = "/api/health";
   plan.shown = url(ports.grafana);
   plan.start_limit = std::chrono::seconds{90};
   return plan;
-}
-
-std::string grafana_ini(const StackOptions& options, const Ports& ports) {
-  const auto folder = options.var_dir / "grafana";
-  return fmt::format(
-      "[paths]\ndata = {0}/data\nlogs = {0}/logs\nplugins = {0}/plugins\nprovisioning = "
-      "{0}/provisioning\n"
-      "[server]\nhttp_addr = 127.0.0.1\nhttp_port = {1}\n"
-      "[auth.anonymous]\nenabled = true\norg_role = Editor\n"
-      "[analytics]\nreporting_enabled = false\ncheck_for_updates = false\n",
-      folder.string(), ports.grafana);
-}
-
-std::string grafana_source(const Ports& ports) {
-  return fmt::format(
-      "apiVersion: 1\ndatasources:\n  - name: Prometheus\n    type: prometheus\n    uid: "
-      "prometheus\n"
-      "    access: proxy\n    url: http://127.0.0.1:{}\n    isDefault: true\n",
-      ports.prometheus);
 }
 
 }  // namespace
@@ -250,12 +206,13 @@ Result<void> prepare_stack(const StackOptions& options) {
     }
   }
   if (!options.grafana.empty()) {
-    const auto folder = options.var_dir / "grafana";
-    if (auto ini = write_file(folder / "grafana.ini", grafana_ini(options, ports)); !ini) {
-      return ini;
-    }
-    const auto source = folder / "provisioning" / "datasources" / "prometheus.yaml";
-    if (auto written = write_file(source, grafana_source(ports)); !written) return written;
+    GrafanaPlan plan;
+    plan.boards = options.source_dir / "dashboards";
+    plan.folder = options.var_dir / "grafana";
+    plan.port = ports.grafana;
+    plan.prometheus_port = ports.prometheus;
+    plan.collector_port = ports.collector;
+    if (auto prepared = prepare_grafana(plan); !prepared) return prepared;
   }
   return {};
 }
