@@ -52,6 +52,24 @@ class MemoryLedger final : public TickLedger {
     if (failure_) return *failure_;
     return Result<bool>{note_missed(schedule, missed, missed.latest, now)};
   }
+  Result<std::vector<TickFate>> fates(const std::string& schedule, std::size_t limit) override {
+    const std::lock_guard lock{mutex_};
+    std::vector<TickFate> found;
+    for (auto at = rows_.rbegin(); at != rows_.rend() && found.size() < limit; ++at) {
+      if (at->first.first == schedule) found.push_back({.tick = at->second});
+    }
+    return found;
+  }
+  Result<TickCounts> count(const std::string& schedule, WallTime from, WallTime to) override {
+    const std::lock_guard lock{mutex_};
+    TickCounts counts;
+    for (const auto& [key, record] : rows_) {
+      if (key.first != schedule || key.second < from || key.second >= to) continue;
+      counts.missed += record.missed;
+      counts.unknown += record.outcome == TickOutcome::Enqueued ? 1U : 0U;
+    }
+    return counts;
+  }
   Result<std::vector<TickRecord>> recent(std::size_t limit) override {
     const std::lock_guard lock{mutex_};
     std::vector<TickRecord> all;
@@ -112,6 +130,13 @@ class MemoryLedger final : public TickLedger {
     };
   }
 
+  // As ScheduleBook::resume of a store does it.
+  void in_force_from(const std::string& schedule, WallTime since) {
+    const std::lock_guard lock{mutex_};
+    if (const auto known = in_force_.find(schedule); known != in_force_.end()) {
+      known->second.second = std::max(known->second.second, since);
+    }
+  }
   void fail_with(std::optional<Error> failure) {
     const std::lock_guard lock{mutex_};
     failure_ = std::move(failure);

@@ -36,6 +36,15 @@ class FaultyResults final : public ResultStore {
     if (auto bad = check()) return *bad;
     return real_.look_up(ids);
   }
+  Result<std::vector<RunState>> begin(std::span<const NamedTask> tasks) override {
+    if (auto bad = check()) return *bad;
+    return real_.begin(tasks);
+  }
+  Result<std::vector<Revocation>> revoke(std::span<const NamedTask> tasks,
+                                         const std::string& result, WallTime now) override {
+    return real_.revoke(tasks, result, now);
+  }
+  Result<KeptArguments> arguments(const TaskId& id) override { return real_.arguments(id); }
   Result<RunState> begin_again(const TaskId& id, const std::string& name,
                                const QueueName& queue) override {
     if (auto bad = check()) return *bad;
@@ -78,6 +87,8 @@ class StoreThatGoesOut final : public Store {
   SubmissionStore& submissions() override { return real_->submissions(); }
   TaskCatalogue& catalogue() override { return real_->catalogue(); }
   TickLedger& ticks() override { return real_->ticks(); }
+  ScheduleBook& schedules() override { return real_->schedules(); }
+  AuditLog& audit() override { return real_->audit(); }
   Leases& leases() override { return real_->leases(); }
   SharedValues& shared() override { return real_->shared(); }
   StoreRetention& retention() override { return real_->retention(); }

@@ -2,6 +2,7 @@
 
 #include "ticks.hpp"
 #include "umbel/base/text.hpp"
+#include "umbel/store/result_store.hpp"
 
 namespace umbel::store_sqlite {
 namespace {
@@ -9,14 +10,22 @@ namespace {
 // A row that only begin_again() made belongs to a message that is out already: it becomes accepted,
 // but gets no second message.
 constexpr const char* kInsertTask =
-    "INSERT INTO tasks (id, name, queue, state, accepted, run, lost_starts)"
-    " VALUES (?, ?, ?, 'PENDING', ?, 0, 0) ON CONFLICT (id) DO NOTHING";
+    "INSERT INTO tasks (id, name, queue, state, accepted, run, lost_starts, body, body_bytes)"
+    " VALUES (?, ?, ?, 'PENDING', ?, 0, 0, ?, ?) ON CONFLICT (id) DO NOTHING";
 constexpr const char* kAdoptTask =
-    "UPDATE tasks SET accepted = ?2 WHERE id = ?1 AND accepted IS NULL";
+    "UPDATE tasks SET accepted = ?2, body = ?3, body_bytes = ?4"
+    " WHERE id = ?1 AND accepted IS NULL";
+
+std::optional<Blob> kept_body(const std::string& body) {
+  return body.size() <= kKeptBody ? std::optional{Blob{body}} : std::nullopt;
+}
 
 // Changes nothing when it answers false.
 bool take_tick(Connection& connection, const Acceptance& acceptance) {
   const auto& tick = *acceptance.tick;
+  if (connection.query("SELECT 1 FROM schedule_pauses WHERE name = ?", tick.schedule).next()) {
+    return false;
+  }
   if (tick.missed &&
       !insert_missed(connection, tick.schedule, *tick.missed, tick.due, acceptance.at)) {
     return false;
@@ -70,10 +79,11 @@ Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& accepta
   AcceptedRows rows;
   rows.reserve(acceptance.tasks.size());
   for (const auto& task : acceptance.tasks) {
-    const auto fresh =
-        connection.run(kInsertTask, task.id, task.name, task.queue, acceptance.at) > 0;
+    const auto fresh = connection.run(kInsertTask, task.id, task.name, task.queue, acceptance.at,
+                                      kept_body(task.message.body), task.message.body.size()) > 0;
     if (!fresh) {
-      connection.run(kAdoptTask, task.id, acceptance.at);
+      connection.run(kAdoptTask, task.id, acceptance.at, kept_body(task.message.body),
+                     task.message.body.size());
       rows.emplace_back();
       continue;
     }

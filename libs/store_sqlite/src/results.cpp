@@ -27,9 +27,12 @@ StoredTask stored_task(const Query& row) {
 
 std::optional<RunState> run_state(Connection& connection, const TaskId& id) {
   auto row = connection.query(
-      "SELECT run, lost_starts, sequence IS NOT NULL, handed_back FROM tasks WHERE id = ?", id);
+      "SELECT run, lost_starts, sequence IS NOT NULL, handed_back,"
+      " sequence IS NOT NULL AND state = 'REVOKED' AND worker = '' FROM tasks WHERE id = ?",
+      id);
   if (!row.next()) return std::nullopt;
   return RunState{.final = row.flag(2),
+                  .revoked = row.flag(4),
                   .run = row.integer(0),
                   .lost_starts = row.integer(1),
                   .handed_back = row.integer(3)};
@@ -93,14 +96,78 @@ Result<std::vector<RunState>> SqliteResults::look_up(std::span<const TaskId> ids
   });
 }
 
+Result<std::vector<RunState>> SqliteResults::begin(std::span<const NamedTask> tasks) {
+  using States = std::vector<RunState>;
+  return file_.write("begin runs", [&](Connection& connection) -> Result<States> {
+    States states;
+    states.reserve(tasks.size());
+    for (const auto& task : tasks) {
+      auto begun = connection.query(
+          "INSERT INTO tasks (id, name, queue, state, run, lost_starts, started)"
+          " VALUES (?, ?, ?, 'PENDING', 0, 0, 0)"
+          " ON CONFLICT (id) DO UPDATE SET started = run WHERE sequence IS NULL"
+          " RETURNING run, lost_starts, handed_back",
+          task.id, task.name, task.queue);
+      if (begun.next()) {
+        states.push_back({.run = begun.integer(0),
+                          .lost_starts = begun.integer(1),
+                          .handed_back = begun.integer(2)});
+      } else {
+        states.push_back(*run_state(connection, task.id));
+      }
+    }
+    return states;
+  });
+}
+
+Result<std::vector<Revocation>> SqliteResults::revoke(std::span<const NamedTask> tasks,
+                                                      const std::string& result, WallTime now) {
+  using Answers = std::vector<Revocation>;
+  return file_.write("revoke tasks", [&](Connection& connection) -> Result<Answers> {
+    Answers answers;
+    answers.reserve(tasks.size());
+    Sequences sequences{connection, tasks.size()};
+    for (const auto& task : tasks) {
+      {
+        auto row = connection.query(
+            "SELECT sequence IS NOT NULL, started = run FROM tasks WHERE id = ?", task.id);
+        if (row.next() && (row.flag(0) || row.flag(1))) {
+          answers.push_back(row.flag(0) ? Revocation::Ended : Revocation::Running);
+          continue;
+        }
+      }
+      connection.run(
+          "INSERT INTO tasks (id, name, queue, state, run, lost_starts, result, traceback, worker,"
+          " done, sequence) VALUES (?1, ?2, ?3, 'REVOKED', 0, 0, ?4, '', '', ?5, ?6)"
+          " ON CONFLICT (id) DO UPDATE SET state = 'REVOKED', result = ?4, traceback = '',"
+          " worker = '', runtime = NULL, done = ?5, sequence = ?6",
+          task.id, task.name, task.queue, result, now, sequences.next());
+      answers.push_back(Revocation::Revoked);
+    }
+    return answers;
+  });
+}
+
+Result<KeptArguments> SqliteResults::arguments(const TaskId& id) {
+  return file_.read("read a task's arguments", [&](Connection& connection) {
+    KeptArguments kept;
+    auto row = connection.query("SELECT body, body_bytes FROM tasks WHERE id = ?", id);
+    if (row.next()) {
+      kept.body = row.text_or_null(0);
+      kept.bytes = row.number(1);
+    }
+    return Result<KeptArguments>{std::move(kept)};
+  });
+}
+
 Result<RunState> SqliteResults::begin_again(const TaskId& id, const std::string& name,
                                             const QueueName& queue) {
   return file_.write("count a lost run", [&](Connection& connection) -> Result<RunState> {
     connection.run(
-        "INSERT INTO tasks (id, name, queue, state, run, lost_starts) VALUES (?, ?, ?, 'PENDING', "
-        "1, 1)"
-        " ON CONFLICT (id) DO UPDATE SET run = run + 1, lost_starts = lost_starts + 1"
-        " WHERE sequence IS NULL",
+        "INSERT INTO tasks (id, name, queue, state, run, lost_starts, started)"
+        " VALUES (?, ?, ?, 'PENDING', 1, 1, 1)"
+        " ON CONFLICT (id) DO UPDATE SET run = run + 1, lost_starts = lost_starts + 1,"
+        " started = run + 1 WHERE sequence IS NULL",
         id, name, queue);
     return *run_state(connection, id);
   });
@@ -112,7 +179,8 @@ Result<void> SqliteResults::hand_back(std::span<const HandedBack> runs) {
       connection.run(
           "INSERT INTO tasks (id, name, queue, state, run, lost_starts, handed_back)"
           " VALUES (?, ?, ?, 'PENDING', 0, 0, 1)"
-          " ON CONFLICT (id) DO UPDATE SET handed_back = handed_back + 1 WHERE sequence IS NULL",
+          " ON CONFLICT (id) DO UPDATE SET handed_back = handed_back + 1, started = NULL"
+          " WHERE sequence IS NULL",
           run.id, run.name, run.queue);
     }
     return {};

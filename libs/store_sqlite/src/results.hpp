@@ -10,6 +10,11 @@ class SqliteResults final : public ResultStore {
  public:
   explicit SqliteResults(StoreFile& file) : file_{file} {}
   [[nodiscard]] Result<std::vector<RunState>> look_up(std::span<const TaskId> ids) override;
+  [[nodiscard]] Result<std::vector<RunState>> begin(std::span<const NamedTask> tasks) override;
+  [[nodiscard]] Result<std::vector<Revocation>> revoke(std::span<const NamedTask> tasks,
+                                                       const std::string& result,
+                                                       WallTime now) override;
+  [[nodiscard]] Result<KeptArguments> arguments(const TaskId& id) override;
   [[nodiscard]] Result<RunState> begin_again(const TaskId& id, const std::string& name,
                                              const QueueName& queue) override;
   [[nodiscard]] Result<void> hand_back(std::span<const HandedBack> runs) override;

@@ -2,11 +2,13 @@
 
 #include <filesystem>
 
+#include "audit.hpp"
 #include "catalogue.hpp"
 #include "leases.hpp"
 #include "outbox.hpp"
 #include "results.hpp"
 #include "retention.hpp"
+#include "schedule_book.hpp"
 #include "shared_values.hpp"
 #include "store_file.hpp"
 #include "store_schema.hpp"
@@ -36,6 +38,8 @@ class SqliteStore final : public Store {
         submissions_{file_},
         catalogue_{file_},
         ticks_{file_},
+        schedules_{file_},
+        audit_{file_},
         leases_{file_},
         shared_{file_, clock},
         retention_{file_} {}
@@ -45,6 +49,8 @@ class SqliteStore final : public Store {
   SubmissionStore& submissions() override { return submissions_; }
   TaskCatalogue& catalogue() override { return catalogue_; }
   TickLedger& ticks() override { return ticks_; }
+  ScheduleBook& schedules() override { return schedules_; }
+  AuditLog& audit() override { return audit_; }
   Leases& leases() override { return leases_; }
   SharedValues& shared() override { return shared_; }
   StoreRetention& retention() override { return retention_; }
@@ -80,6 +86,8 @@ class SqliteStore final : public Store {
   SqliteSubmissions submissions_;
   SqliteCatalogue catalogue_;
   SqliteTicks ticks_;
+  SqliteScheduleBook schedules_;
+  SqliteAudit audit_;
   SqliteLeases leases_;
   SqliteSharedValues shared_;
   SqliteRetention retention_;

@@ -150,6 +150,47 @@ DROP TABLE sightings_of_schedules;
     "CREATE INDEX sightings_by_subreddit ON sightings (subreddit, created)",
     // The monitor adds up what each schedule missed.
     "CREATE INDEX ticks_missed ON ticks (schedule, missed) WHERE missed > 0",
+    // `started` is the run that has begun (none: NULL), `body` what a copy of the task needs.
+    R"sql(
+ALTER TABLE tasks ADD COLUMN started INTEGER;
+ALTER TABLE tasks ADD COLUMN body BLOB;
+ALTER TABLE tasks ADD COLUMN body_bytes INTEGER;
+CREATE TABLE schedulers (
+  name TEXT NOT NULL PRIMARY KEY,
+  published INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  left INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE schedule_cards (
+  scheduler TEXT NOT NULL,
+  name TEXT NOT NULL,
+  task TEXT NOT NULL,
+  args TEXT NOT NULL,
+  kwargs TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  expression TEXT NOT NULL,
+  zone TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  description TEXT NOT NULL,
+  enabled INTEGER NOT NULL,
+  PRIMARY KEY (scheduler, name)
+) WITHOUT ROWID;
+CREATE TABLE schedule_pauses (
+  name TEXT NOT NULL PRIMARY KEY,
+  since INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  who TEXT NOT NULL,
+  action TEXT NOT NULL,
+  object TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  outcome TEXT NOT NULL
+);
+CREATE INDEX audit_by_object ON audit (object);
+)sql",
 };
 
 }  // namespace

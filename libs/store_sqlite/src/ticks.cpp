@@ -88,6 +88,51 @@ Result<bool> SqliteTicks::record_missed(const std::string& schedule, const Misse
   });
 }
 
+Result<std::vector<TickFate>> SqliteTicks::fates(const std::string& schedule, std::size_t limit) {
+  return file_.read("read ticks", [&](Connection& connection) -> Result<std::vector<TickFate>> {
+    std::vector<TickFate> fates;
+    auto row = connection.query(
+        "SELECT schedule, due, outcome, task, recorded, missed, state, started IS run, runtime"
+        " FROM ticks LEFT JOIN tasks ON tasks.id = ticks.task AND ticks.task <> ''"
+        " WHERE schedule = ? ORDER BY due DESC LIMIT ?",
+        schedule, limit);
+    while (row.next()) {
+      auto& fate = fates.emplace_back();
+      fate.tick = tick_record(row);
+      if (row.null(6)) continue;
+      fate.state = task_state_from(row.text(6));
+      fate.started = row.flag(7);
+      fate.runtime = row.real_or_null(8);
+    }
+    return fates;
+  });
+}
+
+// One range of the key, and one look at each task by its id.
+Result<TickCounts> SqliteTicks::count(const std::string& schedule, WallTime from, WallTime to) {
+  return file_.read("count ticks", [&](Connection& connection) -> Result<TickCounts> {
+    TickCounts counts;
+    auto row = connection.query(
+        "SELECT count(*) FILTER (WHERE state = 'SUCCESS'),"
+        " count(*) FILTER (WHERE state IN ('FAILURE', 'REVOKED')),"
+        " count(*) FILTER (WHERE state IN ('PENDING', 'RETRY') AND started IS run),"
+        " count(*) FILTER (WHERE state IN ('PENDING', 'RETRY') AND started IS NOT run),"
+        " coalesce(sum(missed), 0), count(*) FILTER (WHERE outcome = 'enqueued' AND state IS NULL)"
+        " FROM ticks LEFT JOIN tasks ON tasks.id = ticks.task AND ticks.task <> ''"
+        " WHERE schedule = ? AND due >= ? AND due < ?",
+        schedule, from, to);
+    if (row.next()) {
+      counts = {.succeeded = row.number(0),
+                .failed = row.number(1),
+                .running = row.number(2),
+                .waiting = row.number(3),
+                .missed = row.number(4),
+                .unknown = row.number(5)};
+    }
+    return counts;
+  });
+}
+
 Result<std::vector<TickRecord>> SqliteTicks::recent(std::size_t limit) {
   return file_.read("read ticks", [&](Connection& connection) -> Result<std::vector<TickRecord>> {
     std::vector<TickRecord> records;

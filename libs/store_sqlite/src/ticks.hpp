@@ -20,6 +20,10 @@ class SqliteTicks final : public TickLedger {
   [[nodiscard]] Result<std::optional<TickRecord>> latest(const std::string& schedule) override;
   [[nodiscard]] Result<bool> record_missed(const std::string& schedule, const MissedTicks& missed,
                                            WallTime now) override;
+  [[nodiscard]] Result<std::vector<TickFate>> fates(const std::string& schedule,
+                                                    std::size_t limit) override;
+  [[nodiscard]] Result<TickCounts> count(const std::string& schedule, WallTime from,
+                                         WallTime to) override;
   [[nodiscard]] Result<std::vector<TickRecord>> recent(std::size_t limit) override;
   [[nodiscard]] Result<std::vector<ScheduleTicks>> newest_of_each() override;
   [[nodiscard]] Result<std::size_t> forget(WallTime before, std::size_t limit) override;

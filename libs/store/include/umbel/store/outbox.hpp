@@ -69,8 +69,9 @@ class Outbox {
   virtual ~Outbox() = default;
 
   // One transaction. Of a task whose id was accepted before only the rest is done, so accepting
-  // twice is harmless. Conflict: the tick was taken already (by this or another scheduler), or the
-  // ledger knows more than whoever counted the ticks missed before it; nothing was changed.
+  // twice is harmless. Conflict: the tick was taken already (by this or another scheduler), its
+  // schedule is paused, or the ledger knows more than whoever counted the ticks missed before it;
+  // nothing was changed.
   [[nodiscard]] virtual Result<AcceptedRows> accept(const Acceptance& acceptance) = 0;
 
   // The same for many that have nothing to do with each other, in one transaction: a Conflict of

@@ -41,6 +41,7 @@ struct StoredTask {
 // What a worker must know before it starts a delivered task.
 struct RunState {
   bool final = false;            // has its result: acknowledge the message and drop it
+  bool revoked = false;          // `final` by revoke(), and no worker has told of it
   std::int64_t run = 0;          // the number to finish with
   std::int64_t lost_starts = 0;  // times a redelivered message of it was started
   std::int64_t handed_back = 0;  // times a run of it was broken off and given back on purpose
@@ -49,11 +50,29 @@ struct RunState {
   [[nodiscard]] std::int64_t lost_workers() const { return lost_starts - handed_back; }
 };
 
-struct HandedBack {
+// A task by what its row needs, if there is none yet.
+struct NamedTask {
   TaskId id;
   std::string name;
   QueueName queue;
 };
+
+using HandedBack = NamedTask;
+
+enum class Revocation {
+  Revoked,  // it has not started and will not
+  Running,  // its current run has started
+  Ended,    // it has its final result
+};
+
+// The arguments that a task was accepted with.
+struct KeptArguments {
+  // The message's body, as the producer's codec wrote it; nothing: it is not kept, because it has
+  // more than kKeptBody bytes, or because the task was not accepted here.
+  std::optional<std::string> body;
+  std::uint64_t bytes = 0;  // of the body, kept or not; 0: not accepted here
+};
+inline constexpr std::size_t kKeptBody = 64 * 1024;
 
 struct FinishedRun {
   TaskId id;
@@ -84,13 +103,27 @@ class ResultStore {
   // Reads only; one entry for each id, in order. An unknown id is a fresh one.
   [[nodiscard]] virtual Result<std::vector<RunState>> look_up(std::span<const TaskId> ids) = 0;
 
-  // A redelivered message of this task is about to run: raises the run number and the count of lost
-  // starts, and answers the new state.
+  // These tasks are about to run: from now on they cannot be revoked, until their run is handed
+  // back or ends in another attempt. Answers each state, in order; one that is `final` must not be
+  // started. Of begin() and revoke() at the same instant exactly one has its way.
+  [[nodiscard]] virtual Result<std::vector<RunState>> begin(std::span<const NamedTask> tasks) = 0;
+
+  // Ends tasks as REVOKED that have not started: one answer for each, in order. A task without a
+  // row gets one, under the name and queue given. `result` is the exception document.
+  [[nodiscard]] virtual Result<std::vector<Revocation>> revoke(std::span<const NamedTask> tasks,
+                                                               const std::string& result,
+                                                               WallTime now) = 0;
+
+  // What a task was accepted with, for a copy of it. An unknown id has nothing.
+  [[nodiscard]] virtual Result<KeptArguments> arguments(const TaskId& id) = 0;
+
+  // A redelivered message of this task is about to run: does what begin() does, raises the run
+  // number and the count of lost starts, and answers the new state.
   [[nodiscard]] virtual Result<RunState> begin_again(const TaskId& id, const std::string& name,
                                                      const QueueName& queue) = 0;
 
   // These runs were started and are about to go back to their queues, because their worker stops:
-  // the starts that follow do not count as a lost worker.
+  // the starts that follow do not count as a lost worker, and until then they can be revoked.
   [[nodiscard]] virtual Result<void> hand_back(std::span<const HandedBack> runs) = 0;
 
   // Stores results, all in one transaction, each under the rule above. The messages are to be

@@ -2,10 +2,12 @@
 // keeps them in one place, because acceptance touches several of them in one transaction.
 #pragma once
 
+#include "umbel/store/audit_log.hpp"
 #include "umbel/store/leases.hpp"
 #include "umbel/store/outbox.hpp"
 #include "umbel/store/result_store.hpp"
 #include "umbel/store/retention.hpp"
+#include "umbel/store/schedule_book.hpp"
 #include "umbel/store/submissions.hpp"
 #include "umbel/store/task_catalogue.hpp"
 #include "umbel/store/tick_ledger.hpp"
@@ -21,6 +23,8 @@ class Store {
   virtual SubmissionStore& submissions() = 0;
   virtual TaskCatalogue& catalogue() = 0;
   virtual TickLedger& ticks() = 0;
+  virtual ScheduleBook& schedules() = 0;
+  virtual AuditLog& audit() = 0;
   virtual Leases& leases() = 0;
   virtual SharedValues& shared() = 0;
   virtual StoreRetention& retention() = 0;

@@ -11,6 +11,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
+#include "umbel/model/task.hpp"
 #include "umbel/store/tick.hpp"
 
 namespace umbel {
@@ -47,6 +48,22 @@ struct ScheduleStanding {
   std::optional<TickRecord> latest;  // the newest tick of any outcome that is not in the future
 };
 
+// A tick with what became of its task.
+struct TickFate {
+  TickRecord tick{};
+  std::optional<TaskState> state{};  // of the task's row; nothing: a miss, or the row is forgotten
+  bool started = false;              // its current run has started
+  std::optional<double> runtime{};   // seconds
+};
+
+// How many ticks of a span ended how.
+struct TickCounts {
+  std::uint64_t succeeded = 0, failed = 0, running = 0, waiting = 0, missed = 0;
+  std::uint64_t unknown = 0;  // enqueued, but the store has forgotten the task
+
+  friend bool operator==(const TickCounts&, const TickCounts&) = default;
+};
+
 // Thread-safe.
 class TickLedger {
  public:
@@ -65,6 +82,12 @@ class TickLedger {
   // changed.
   [[nodiscard]] virtual Result<bool> record_missed(const std::string& schedule,
                                                    const MissedTicks& missed, WallTime now) = 0;
+  // One schedule's ticks with their tasks, newest first, at most `limit`.
+  [[nodiscard]] virtual Result<std::vector<TickFate>> fates(const std::string& schedule,
+                                                            std::size_t limit) = 0;
+  // One schedule's ticks that were due in [from, to), counted. Reads each of them.
+  [[nodiscard]] virtual Result<TickCounts> count(const std::string& schedule, WallTime from,
+                                                 WallTime to) = 0;
   // Newest first.
   [[nodiscard]] virtual Result<std::vector<TickRecord>> recent(std::size_t limit) = 0;
   // One for each schedule that has ticks, by name.

@@ -42,6 +42,17 @@ class FaultyResultStore final : public ResultStore {
   [[nodiscard]] Result<std::vector<RunState>> look_up(std::span<const TaskId> ids) override {
     return plan_.run("results.look_up", [&] { return real_.look_up(ids); });
   }
+  [[nodiscard]] Result<std::vector<RunState>> begin(std::span<const NamedTask> tasks) override {
+    return plan_.run("results.begin", [&] { return real_.begin(tasks); });
+  }
+  [[nodiscard]] Result<std::vector<Revocation>> revoke(std::span<const NamedTask> tasks,
+                                                       const std::string& result,
+                                                       WallTime now) override {
+    return plan_.run("results.revoke", [&] { return real_.revoke(tasks, result, now); });
+  }
+  [[nodiscard]] Result<KeptArguments> arguments(const TaskId& id) override {
+    return plan_.run("results.arguments", [&] { return real_.arguments(id); });
+  }
   [[nodiscard]] Result<RunState> begin_again(const TaskId& id, const std::string& name,
                                              const QueueName& queue) override {
     return plan_.run("results.begin_again", [&] { return real_.begin_again(id, name, queue); });
@@ -133,6 +144,14 @@ class FaultyTicks final : public TickLedger {
     return plan_.run("ticks.record_missed",
                      [&] { return real_.record_missed(schedule, missed, now); });
   }
+  [[nodiscard]] Result<std::vector<TickFate>> fates(const std::string& schedule,
+                                                    std::size_t limit) override {
+    return plan_.run("ticks.fates", [&] { return real_.fates(schedule, limit); });
+  }
+  [[nodiscard]] Result<TickCounts> count(const std::string& schedule, WallTime from,
+                                         WallTime to) override {
+    return plan_.run("ticks.count", [&] { return real_.count(schedule, from, to); });
+  }
   [[nodiscard]] Result<std::vector<TickRecord>> recent(std::size_t limit) override {
     return plan_.run("ticks.recent", [&] { return real_.recent(limit); });
   }
@@ -145,6 +164,56 @@ class FaultyTicks final : public TickLedger {
 
  private:
   TickLedger& real_;
+  FaultPlan& plan_;
+};
+
+class FaultyScheduleBook final : public ScheduleBook {
+ public:
+  FaultyScheduleBook(ScheduleBook& real, FaultPlan& plan) : real_{real}, plan_{plan} {}
+
+  [[nodiscard]] Result<void> publish(const std::string& scheduler,
+                                     std::span<const ScheduleCard> entries, WallTime now) override {
+    return plan_.run("schedules.publish", [&] { return real_.publish(scheduler, entries, now); });
+  }
+  [[nodiscard]] Result<bool> still_alive(const std::string& scheduler, WallTime now) override {
+    return plan_.run("schedules.still_alive", [&] { return real_.still_alive(scheduler, now); });
+  }
+  [[nodiscard]] Result<void> leave(const std::string& scheduler) override {
+    return plan_.run("schedules.leave", [&] { return real_.leave(scheduler); });
+  }
+  [[nodiscard]] Result<ScheduleBookPage> read(WallTime now) override {
+    return plan_.run("schedules.read", [&] { return real_.read(now); });
+  }
+  [[nodiscard]] Result<bool> pause(const std::string& name, const std::string& reason,
+                                   WallTime now) override {
+    return plan_.run("schedules.pause", [&] { return real_.pause(name, reason, now); });
+  }
+  [[nodiscard]] Result<bool> resume(const std::string& name, WallTime now) override {
+    return plan_.run("schedules.resume", [&] { return real_.resume(name, now); });
+  }
+  [[nodiscard]] Result<std::vector<SchedulePause>> pauses() override {
+    return plan_.run("schedules.pauses", [&] { return real_.pauses(); });
+  }
+
+ private:
+  ScheduleBook& real_;
+  FaultPlan& plan_;
+};
+
+class FaultyAuditLog final : public AuditLog {
+ public:
+  FaultyAuditLog(AuditLog& real, FaultPlan& plan) : real_{real}, plan_{plan} {}
+
+  [[nodiscard]] Result<void> add(const std::vector<AuditEntry>& entries) override {
+    return plan_.run("audit.add", [&] { return real_.add(entries); });
+  }
+  [[nodiscard]] Result<std::vector<AuditEntry>> latest(std::size_t limit, std::uint64_t before,
+                                                       const std::string& object) override {
+    return plan_.run("audit.latest", [&] { return real_.latest(limit, before, object); });
+  }
+
+ private:
+  AuditLog& real_;
   FaultPlan& plan_;
 };
 
@@ -222,6 +291,8 @@ class FaultyStore final : public Store {
         submissions_{real.submissions(), plan},
         catalogue_{real.catalogue(), plan},
         ticks_{real.ticks(), plan},
+        schedules_{real.schedules(), plan},
+        audit_{real.audit(), plan},
         leases_{real.leases(), plan},
         shared_{real.shared(), plan},
         retention_{real.retention(), plan} {}
@@ -231,6 +302,8 @@ class FaultyStore final : public Store {
   SubmissionStore& submissions() override { return submissions_; }
   TaskCatalogue& catalogue() override { return catalogue_; }
   TickLedger& ticks() override { return ticks_; }
+  ScheduleBook& schedules() override { return schedules_; }
+  AuditLog& audit() override { return audit_; }
   Leases& leases() override { return leases_; }
   SharedValues& shared() override { return shared_; }
   StoreRetention& retention() override { return retention_; }
@@ -246,6 +319,8 @@ class FaultyStore final : public Store {
   FaultySubmissions submissions_;
   FaultyCatalogue catalogue_;
   FaultyTicks ticks_;
+  FaultyScheduleBook schedules_;
+  FaultyAuditLog audit_;
   FaultyLeases leases_;
   FaultySharedValues shared_;
   FaultyRetention retention_;
