@@ -233,6 +233,11 @@ inline const Family kScheduleFileError{
     "1 while the schedule's file has an error, and an older one is in force.",
     {},
     {}};
+inline const Family kSchedulePaused{"umbel_schedule_paused",
+                                    Kind::Gauge,
+                                    "1 while somebody has paused the schedule.",
+                                    {"schedule"},
+                                    {}};
 inline const Family kTicksForgotten{"umbel_schedule_ticks_forgotten_total",
                                     Kind::Counter,
                                     "Ticks that became too old for the ledger.",
