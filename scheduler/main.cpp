@@ -9,6 +9,7 @@
 #include "umbel/ops/ops_server.hpp"
 #include "umbel/runtime/settings.hpp"
 #include "umbel/scheduler/check.hpp"
+#include "umbel/scheduler/schedule_publisher.hpp"
 #include "umbel/scheduler/schedule_reloader.hpp"
 #include "umbel/scheduler/scheduler.hpp"
 #include "umbel/scheduler/tick_retention.hpp"
@@ -64,20 +65,25 @@ int run(const Config& config) {
 
   metrics::Metrics metrics{"umbel-scheduler"};
   Enqueuer enqueuer{**store, **broker, clock, log, producer_name()};
-  Ticker ticker{submit_through(enqueuer), (*store)->ticks(), clock, metrics, log};
+  Ticker ticker{submit_through(enqueuer), (*store)->ticks(), clock, metrics, log, [&] {
+                  return (*store)->schedules().pauses();
+                }};
   Scheduler scheduler{ticker, log};
+  SchedulePublisher publisher{(*store)->schedules(), producer_name(), clock, log};
   Readiness ready;
   ready.add("store", [&] { return (*store)->ping(); });
   ready.add("broker", [&] { return (*broker)->ping(); });
-  ScheduleReloader reloader{
-      ScheduleSource{config.schedule},
-      [&](std::vector<ScheduleEntry> entries) { scheduler.replace(std::move(entries)); },
-      TaskNames{(*store)->catalogue(), clock, log},
-      ready,
-      (*store)->shared(),
-      clock,
-      metrics,
-      log};
+  ScheduleReloader reloader{ScheduleSource{config.schedule},
+                            [&](std::vector<ScheduleEntry> entries) {
+                              publisher.put(entries);
+                              scheduler.replace(std::move(entries));
+                            },
+                            TaskNames{(*store)->catalogue(), clock, log},
+                            ready,
+                            (*store)->shared(),
+                            clock,
+                            metrics,
+                            log};
   if (const auto loaded = reloader.load(); !loaded) return refused(loaded.error());
   TickRetention retention{
       (*store)->ticks(), (*store)->leases(), producer_name(), keep->every(), clock, metrics, log};
@@ -88,7 +94,7 @@ int run(const Config& config) {
   address.allowed_hosts = config.allowed_hosts;
   address.allowed_hosts.push_back(host_name());
   OpsServer ops{address, metrics, ready, log};
-  return run_until_signal({&ops, &scheduler, &reloader, &retention}, log, [&] {
+  return run_until_signal({&ops, &scheduler, &publisher, &reloader, &retention}, log, [&] {
     log.info("told to read the schedule's file again");
     reloader.reload();
   });

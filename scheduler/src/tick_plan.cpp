@@ -22,6 +22,7 @@ std::vector<std::string> TickPlan::replace(std::vector<ScheduleEntry> entries, W
     if (old.enabled && entry.enabled && old.schedule_text == entry.schedule_text) {
       progress[i] = progress_[known->second];
     }
+    progress[i].paused = progress_[known->second].paused;
     before.erase(known);
   }
   for (const auto& [name, index] : before) ended.emplace_back(name);
@@ -30,10 +31,14 @@ std::vector<std::string> TickPlan::replace(std::vector<ScheduleEntry> entries, W
   return ended;
 }
 
+void TickPlan::resume(std::size_t entry, WallTime since) {
+  progress_[entry] = Progress{.since = since, .settled = {}, .next = {}, .paused = false};
+}
+
 std::vector<std::size_t> TickPlan::unsettled() const {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].enabled && !progress_[i].settled) found.push_back(i);
+    if (entries_[i].enabled && !progress_[i].paused && !progress_[i].settled) found.push_back(i);
   }
   return found;
 }
@@ -50,7 +55,9 @@ void TickPlan::settle(std::size_t entry, WallTime up_to) {
 }
 
 std::optional<DueTick> TickPlan::due(std::size_t entry, WallTime now) {
-  if (!entries_[entry].enabled || !progress_[entry].settled) return std::nullopt;
+  if (!entries_[entry].enabled || progress_[entry].paused || !progress_[entry].settled) {
+    return std::nullopt;
+  }
   if (*progress_[entry].settled > now + kClockTolerance) set(entry, now);
   const auto& progress = progress_[entry];
   if (!progress.next || *progress.next > now) return std::nullopt;
@@ -76,7 +83,7 @@ std::vector<DueTick> TickPlan::due(WallTime now) {
 }
 
 std::optional<WallTime> TickPlan::next(std::size_t entry) const {
-  return entries_[entry].enabled ? progress_[entry].next : std::nullopt;
+  return entries_[entry].enabled && !progress_[entry].paused ? progress_[entry].next : std::nullopt;
 }
 
 std::chrono::microseconds TickPlan::sleep_from(WallTime now) const {

@@ -52,12 +52,13 @@ SubmitTicks submit_through(Enqueuer& enqueuer) {
 }
 
 Ticker::Ticker(SubmitTicks submit, TickLedger& ledger, const Clock& clock,
-               metrics::Metrics& metrics, Log log)
+               metrics::Metrics& metrics, Log log, AskPauses ask_pauses)
     : submit_{std::move(submit)},
       ledger_{ledger},
       clock_{clock},
       metrics_{metrics},
       log_{std::move(log)},
+      ask_pauses_{std::move(ask_pauses)},
       retry_{.max_retries = std::numeric_limits<int>::max(),
              .first_delay = std::chrono::milliseconds{100},
              .factor = 2.0,
@@ -79,6 +80,7 @@ void Ticker::take_replacement(std::vector<ScheduleEntry> entries, WallTime since
   for (const auto& entry : entries) stays.insert(entry.name);
   for (const auto& entry : plan_.entries()) {
     metrics_.remove(metrics::kScheduleNextRun, {entry.name});
+    metrics_.remove(metrics::kSchedulePaused, {entry.name});
     if (!stays.contains(entry.name)) metrics_.remove(metrics::kScheduleLastRun, {entry.name});
   }
   auto ended = plan_.replace(std::move(entries), since);
@@ -87,6 +89,7 @@ void Ticker::take_replacement(std::vector<ScheduleEntry> entries, WallTime since
   for (std::size_t i = 0; i < plan_.entries().size(); ++i) {
     const auto& entry = plan_.entries()[i];
     by_state[entry.enabled ? 1 : 0] += 1;
+    metrics_.gauge(metrics::kSchedulePaused, {entry.name}).Set(plan_.paused(i) ? 1 : 0);
     for (const auto* outcome : {kEnqueued, kTakenElsewhere, kMissed, kFailed}) {
       count(entry, outcome, 0);
     }
@@ -120,6 +123,7 @@ std::chrono::microseconds Ticker::pass(const std::stop_token& stop) {
 // Entries are replaced only after what was due by the old ones has been fired, and the new ones
 // count from that very instant: no tick falls between them, none belongs to both.
 Result<Ticker::Did> Ticker::work(const std::stop_token& stop) {
+  if (const auto heeded = heed_pauses(); !heeded) return heeded.error();
   const auto now = clock_.wall();
   const auto fired = fire_due(now, stop);
   if (!fired || stop.stop_requested()) return fired;
@@ -128,11 +132,39 @@ Result<Ticker::Did> Ticker::work(const std::stop_token& stop) {
     const std::lock_guard lock{mutex_};
     entries = std::exchange(replacement_, std::nullopt);
   }
-  if (entries) take_replacement(std::move(*entries), now);
+  if (entries) {
+    take_replacement(std::move(*entries), now);
+    if (const auto heeded = heed_pauses(); !heeded) return heeded.error();
+  }
   const auto known = take_up_new(stop);
   if (!known || *known == Did::Nothing) return known ? fired : known;
   const auto rest = fire_due(clock_.wall(), stop);
   return rest ? Result<Did>{Did::Something} : rest;
+}
+
+Result<void> Ticker::heed_pauses() {
+  if (!ask_pauses_) return {};
+  const auto pauses = ask_pauses_();
+  if (!pauses) return pauses.error();
+  std::map<std::string_view, const SchedulePause*> paused;
+  for (const auto& pause : *pauses) paused.emplace(pause.name, &pause);
+  for (std::size_t i = 0; i < plan_.entries().size(); ++i) {
+    const auto& name = plan_.entries()[i].name;
+    const auto pause = paused.find(name);
+    if ((pause != paused.end()) == plan_.paused(i)) continue;
+    if (pause != paused.end()) {
+      plan_.pause(i);
+      metrics_.remove(metrics::kScheduleNextRun, {name});
+      log_.info("schedule paused", {{"schedule", name},
+                                    {"since", iso8601(pause->second->since)},
+                                    {"reason", pause->second->reason}});
+    } else {
+      plan_.resume(i, clock_.wall());
+      log_.info("schedule resumed", {{"schedule", name}});
+    }
+    metrics_.gauge(metrics::kSchedulePaused, {name}).Set(plan_.paused(i) ? 1 : 0);
+  }
+  return {};
 }
 
 // Tells the ledger what is in force no longer, and asks it where new entries stand.

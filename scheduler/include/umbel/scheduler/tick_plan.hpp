@@ -25,6 +25,9 @@ struct DueTick {
   std::optional<MissedTicks> missed;  // between what is settled and `due`
 };
 
+// An entry that is paused has nothing due and nothing missed. When it goes on, where it stands is
+// asked for anew: the ledger knows since when it goes on.
+//
 // Not thread-safe.
 class TickPlan {
  public:
@@ -41,7 +44,13 @@ class TickPlan {
   std::vector<std::string> replace(std::vector<ScheduleEntry> entries, WallTime since);
   [[nodiscard]] const std::vector<ScheduleEntry>& entries() const { return entries_; }
 
-  // Enabled entries of which nothing is settled yet: nothing of theirs is due until settle().
+  void pause(std::size_t entry) { progress_[entry].paused = true; }
+  // From `since` on (exclusive), unless the ledger knows better.
+  void resume(std::size_t entry, WallTime since);
+  [[nodiscard]] bool paused(std::size_t entry) const { return progress_[entry].paused; }
+
+  // Enabled entries, not paused, of which nothing is settled yet: nothing of theirs is due until
+  // settle().
   [[nodiscard]] std::vector<std::size_t> unsettled() const;
   // Since when an entry is in force here; for those of unsettled().
   [[nodiscard]] WallTime since(std::size_t entry) const { return progress_[entry].since; }
@@ -61,6 +70,7 @@ class TickPlan {
     WallTime since{};
     std::optional<WallTime> settled;
     std::optional<WallTime> next;
+    bool paused = false;
   };
   void set(std::size_t entry, WallTime settled);
   [[nodiscard]] std::optional<DueTick> due(std::size_t entry, WallTime now);

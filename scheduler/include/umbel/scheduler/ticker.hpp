@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -24,6 +25,7 @@
 #include "umbel/model/retry_policy.hpp"
 #include "umbel/scheduler/schedule_file.hpp"
 #include "umbel/scheduler/tick_plan.hpp"
+#include "umbel/store/schedule_book.hpp"
 #include "umbel/store/tick_ledger.hpp"
 
 namespace umbel {
@@ -34,6 +36,10 @@ namespace umbel {
 // Accepts ticks, each for itself: Enqueuer::submit_ticks, or a test's own.
 using SubmitTicks = std::function<Result<std::vector<Result<void>>>(std::span<const TickedTask>)>;
 [[nodiscard]] SubmitTicks submit_through(Enqueuer& enqueuer);  // outlives what is returned
+
+// Which schedules are paused now: ScheduleBook::pauses, or a test's own. Empty: there are no
+// pauses.
+using AskPauses = std::function<Result<std::vector<SchedulePause>>()>;
 
 // pass() belongs to one thread; replace() may be called from any.
 class Ticker {
@@ -50,7 +56,7 @@ class Ticker {
 
   // References outlive the Ticker.
   Ticker(SubmitTicks submit, TickLedger& ledger, const Clock& clock, metrics::Metrics& metrics,
-         Log log);
+         Log log, AskPauses ask_pauses = {});
 
   // The entries in force as soon as the next pass has fired what the ones before it still owe.
   void replace(std::vector<ScheduleEntry> entries);
@@ -62,6 +68,8 @@ class Ticker {
  private:
   enum class Did { Nothing, Something };
   Result<Did> work(const std::stop_token& stop);
+  // What is paused is looked up before anything is fired, and at each pass.
+  Result<void> heed_pauses();
   Result<Did> fire_due(WallTime now, const std::stop_token& stop);
   Result<Did> take_up_new(const std::stop_token& stop);
   Result<void> fire(std::span<const DueTick> ticks);
@@ -80,6 +88,7 @@ class Ticker {
   const Clock& clock_;
   metrics::Metrics& metrics_;
   Log log_;
+  AskPauses ask_pauses_;
   TickPlan plan_;
   std::vector<std::string> ended_;  // in force no longer, and the ledger does not know it yet
   RetryPolicy retry_;
