@@ -133,6 +133,9 @@ class DyingHistory final : public History {
   Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
     return real_.latest(limit, from);
   }
+  Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
+    return real_.search(query, options);
+  }
   Result<std::vector<Task>> unfinished(std::size_t limit) override {
     return real_.unfinished(limit);
   }
@@ -198,6 +201,9 @@ class WatchedHistory final : public History {
   Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_.timeline(id); }
   Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
     return real_.latest(limit, from);
+  }
+  Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
+    return real_.search(query, options);
   }
   Result<std::vector<Task>> unfinished(std::size_t limit) override {
     return real_.unfinished(limit);
@@ -332,6 +338,9 @@ TEST(IntakeFaults, AHistoryThatHangsHoldsUpNothingThatIsShown) {
     Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_.timeline(id); }
     Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
       return real_.latest(limit, from);
+    }
+    Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
+      return real_.search(query, options);
     }
     Result<std::vector<Task>> unfinished(std::size_t limit) override {
       return real_.unfinished(limit);

@@ -37,6 +37,9 @@ class FaultyHistory final : public History {
   Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
     return real_->latest(limit, from);
   }
+  Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
+    return real_->search(query, options);
+  }
   Result<std::vector<Task>> unfinished(std::size_t limit) override {
     return real_->unfinished(limit);
   }

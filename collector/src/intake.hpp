@@ -151,6 +151,8 @@ class Intake {
   std::optional<HistoryPosition> attempted_;
   std::uint64_t told_ = 0;         // batches of the stream that the metrics have counted
   std::uint64_t known_ahead_ = 0;  // version of the live state when it was last ahead
+  // Version of the live state of which the batch that is being written tells everything.
+  std::optional<std::uint64_t> handed_version_;
   std::optional<WallTime> since_;
   std::unique_ptr<EventSubscription> subscription_;
   std::optional<WallTime> last_published_;  // of the batch read last

@@ -86,6 +86,7 @@ void Intake::take_up(Stand stand, bool anew) {
     state.restore(std::move(stand.by_time.rollup));
     state.restore(stand.by_time.spans);
     if (kept.events_read) state.blind_until(*kept.events_read);
+    state.kept_up_to(state.version());
   });
   counted_ = kept.counted;
   position_ = committed_ = std::move(stand.position);
@@ -143,6 +144,7 @@ bool Intake::history_is_due() const {
 
 void Intake::hand_over() {
   last_flush_ = clock_.steady();
+  handed_version_.reset();
   note_shed();
   std::vector<HistoryPosition> expected;
   if (!sure_) {
@@ -160,6 +162,7 @@ void Intake::hand_over() {
                             .results = std::max(counted_.results, position_.result_sequence)};
   batch.position = position_;
   live_.with([&](LiveState& state) {
+    if (mode_ == Mode::Following) handed_version_ = state.version();
     batch.position.note = to_note(state, since_, counted);
     auto& rows = batch.position.rows;
     rows = state.rollup().take_changed();
@@ -206,6 +209,8 @@ void Intake::written(const HistoryBatch& batch, std::chrono::microseconds took) 
   sure_ = true;
   attempted_.reset();
   metrics_.gauge(metrics::kHistoryWriter).Set(1);
+  if (handed_version_)
+    live_.with([version = *handed_version_](LiveState& state) { state.kept_up_to(version); });
   if (mode_ == Mode::Ahead) {
     catch_up();
   } else if (subscription_ && committed_.event_offset > 0) {

@@ -2,6 +2,7 @@
 // come in as values with their time, and nothing here waits, writes or asks a clock.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -147,6 +148,9 @@ class LiveState {
     tasks_.each(visit);
   }
   [[nodiscard]] std::uint64_t version() const { return tasks_.version(); }
+  // The history has every change up to this version.
+  [[nodiscard]] std::uint64_t kept_version() const { return kept_version_; }
+  void kept_up_to(std::uint64_t version) { kept_version_ = std::max(kept_version_, version); }
   [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] const std::map<std::string, LiveWorker>& workers() const { return workers_; }
   [[nodiscard]] const std::map<std::string, LiveQueue>& queues() const { return queues_; }
@@ -187,6 +191,7 @@ class LiveState {
   TaskTable tasks_;
   Task merged_;         // by apply()
   mutable Task found_;  // by find()
+  std::uint64_t kept_version_ = 0;
   Totals totals_;
   std::map<std::string, LiveWorker> workers_;
   std::map<std::string, LiveQueue> queues_;

@@ -40,16 +40,6 @@ TEST(TaskDays, LetsTheOldestGoBeyondTheBoundAndSaysSo) {
   EXPECT_FALSE(remembered.complete());
 }
 
-TEST(FirstSight, IsTheReceivingElseTheSendingElseTheLastChange) {
-  Task task;
-  task.timestamp = kNoon;
-  EXPECT_EQ(first_sight(task), kNoon);
-  task.sent = kNoon - hours{2};
-  EXPECT_EQ(first_sight(task), kNoon - hours{2});
-  task.received = kNoon - hours{1};
-  EXPECT_EQ(first_sight(task), kNoon - hours{1});
-}
-
 TEST(PossibleDays, CoverEverythingKnownOfATaskAndADayOnEitherSide) {
   Task task;
   task.timestamp = kNoon;

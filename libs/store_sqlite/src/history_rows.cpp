@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "umbel/model/fingerprint.hpp"
+
 namespace umbel::store_sqlite {
 namespace {
 
@@ -18,8 +20,8 @@ namespace {
   "?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33"
 
 constexpr const char* kUpsert =
-    "INSERT INTO tasks (first_seen, final, " UMBEL_TASK_COLUMNS ") VALUES (" UMBEL_33_VALUES
-    ") ON CONFLICT (uuid) DO UPDATE SET"
+    "INSERT INTO tasks (first_seen, final, " UMBEL_TASK_COLUMNS ", error) VALUES (" UMBEL_33_VALUES
+    ", ?34) ON CONFLICT (uuid) DO UPDATE SET"
     " first_seen = CASE WHEN state IS NULL THEN excluded.first_seen ELSE first_seen END,"
     " final = excluded.final, state = excluded.state, custom_state = excluded.custom_state,"
     " timestamp = excluded.timestamp, starts = excluded.starts, "
@@ -48,10 +50,16 @@ constexpr const char* kUpsert =
     "routing_key = COALESCE(excluded.routing_key, routing_key), "
     "clock = COALESCE(excluded.clock, clock), "
     "root_id = COALESCE(excluded.root_id, root_id), "
-    "parent_id = COALESCE(excluded.parent_id, parent_id)";
+    "parent_id = COALESCE(excluded.parent_id, parent_id), "
+    // Its texts may have been let go of, so that nothing is known of the error any more.
+    "error = CASE WHEN excluded.state = 'FAILURE' THEN COALESCE(excluded.error, error) END";
 
 constexpr const char* kDefer = "INSERT INTO deferred_tasks (first_seen, final, " UMBEL_TASK_COLUMNS
                                ", day) VALUES (" UMBEL_33_VALUES ", ?34)";
+
+}  // namespace
+
+const char* task_columns() { return UMBEL_TASK_COLUMNS; }
 
 Task task_from(const Query& row, int column) {
   Task task;
@@ -89,8 +97,6 @@ Task task_from(const Query& row, int column) {
   return task;
 }
 
-}  // namespace
-
 namespace {
 
 // `more`: values for the columns behind those of a task.
@@ -110,7 +116,7 @@ void run_with_task(Connection& connection, const char* sql, const Task& task, Wa
 }  // namespace
 
 void upsert_task(Connection& connection, const Task& task, WallTime first_seen) {
-  run_with_task(connection, kUpsert, task, first_seen);
+  run_with_task(connection, kUpsert, task, first_seen, error_fingerprint(task));
 }
 
 void insert_moment(Connection& connection, const Moment& moment) {
@@ -193,6 +199,13 @@ std::vector<KeptRow> kept_rows(Connection& connection, const std::string& kind, 
 
 bool holds(Connection& connection, const TaskId& id) {
   return connection.query("SELECT 1 FROM tasks WHERE uuid = ?", id).next();
+}
+
+std::optional<WallTime> first_seen_of(Connection& connection, const TaskId& id) {
+  auto row =
+      connection.query("SELECT first_seen FROM tasks WHERE uuid = ? AND state IS NOT NULL", id);
+  if (!row.next()) return std::nullopt;
+  return row.time(0);
 }
 
 std::optional<Task> find_task(Connection& connection, const TaskId& id) {

@@ -23,6 +23,10 @@ struct PlacedTask {
   Task task;
 };
 
+// A task's columns, for a SELECT, and the task of a row that has them from `column` on.
+[[nodiscard]] const char* task_columns();
+[[nodiscard]] Task task_from(const Query& row, int column);
+
 // Inside a write transaction.
 void upsert_task(Connection& connection, const Task& task, WallTime first_seen);
 void insert_moment(Connection& connection, const Moment& moment);
@@ -40,6 +44,7 @@ struct Deferred {
 void forget_deferred(Connection& connection);
 
 [[nodiscard]] bool holds(Connection& connection, const TaskId& id);
+[[nodiscard]] std::optional<WallTime> first_seen_of(Connection& connection, const TaskId& id);
 [[nodiscard]] std::optional<Task> find_task(Connection& connection, const TaskId& id);
 // Oldest first; at one instant, in the order of a task's life.
 [[nodiscard]] std::vector<Moment> moments_of(Connection& connection, const TaskId& id);

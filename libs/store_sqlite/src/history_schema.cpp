@@ -3,43 +3,23 @@
 namespace umbel::store_sqlite {
 namespace {
 
+// As the first steps had them, for a task in its place and for one that waits to be brought there.
+// A column that came later is a step of its own.
+#define UMBEL_TASK_FIELDS                                                            \
+  "first_seen INTEGER NOT NULL, final INTEGER, state TEXT, custom_state TEXT, "      \
+  "name TEXT, sent INTEGER, received INTEGER, started INTEGER, succeeded INTEGER, "  \
+  "failed INTEGER, retried INTEGER, revoked INTEGER, rejected INTEGER, args TEXT, "  \
+  "kwargs TEXT, eta TEXT, expires TEXT, retries INTEGER, worker TEXT, client TEXT, " \
+  "result TEXT, exception TEXT, traceback TEXT, runtime REAL, timestamp INTEGER, "   \
+  "queue TEXT, exchange TEXT, routing_key TEXT, clock INTEGER, root_id TEXT, "       \
+  "parent_id TEXT, starts INTEGER"
+
 constexpr sqlite::Migration kMigrations[] = {
     R"sql(
 CREATE TABLE tasks (
   n INTEGER PRIMARY KEY,
   uuid TEXT NOT NULL UNIQUE,
-  first_seen INTEGER NOT NULL,
-  final INTEGER,
-  state TEXT,
-  custom_state TEXT,
-  name TEXT,
-  sent INTEGER,
-  received INTEGER,
-  started INTEGER,
-  succeeded INTEGER,
-  failed INTEGER,
-  retried INTEGER,
-  revoked INTEGER,
-  rejected INTEGER,
-  args TEXT,
-  kwargs TEXT,
-  eta TEXT,
-  expires TEXT,
-  retries INTEGER,
-  worker TEXT,
-  client TEXT,
-  result TEXT,
-  exception TEXT,
-  traceback TEXT,
-  runtime REAL,
-  timestamp INTEGER,
-  queue TEXT,
-  exchange TEXT,
-  routing_key TEXT,
-  clock INTEGER,
-  root_id TEXT,
-  parent_id TEXT,
-  starts INTEGER
+)sql" UMBEL_TASK_FIELDS R"sql(
 );
 CREATE INDEX tasks_by_first_seen ON tasks (first_seen, n);
 CREATE INDEX tasks_unfinished ON tasks (first_seen, n) WHERE final = 0;
@@ -75,38 +55,7 @@ CREATE TABLE deferred_tasks (
   n INTEGER PRIMARY KEY,
   day INTEGER NOT NULL,
   uuid TEXT NOT NULL,
-  first_seen INTEGER NOT NULL,
-  final INTEGER,
-  state TEXT,
-  custom_state TEXT,
-  name TEXT,
-  sent INTEGER,
-  received INTEGER,
-  started INTEGER,
-  succeeded INTEGER,
-  failed INTEGER,
-  retried INTEGER,
-  revoked INTEGER,
-  rejected INTEGER,
-  args TEXT,
-  kwargs TEXT,
-  eta TEXT,
-  expires TEXT,
-  retries INTEGER,
-  worker TEXT,
-  client TEXT,
-  result TEXT,
-  exception TEXT,
-  traceback TEXT,
-  runtime REAL,
-  timestamp INTEGER,
-  queue TEXT,
-  exchange TEXT,
-  routing_key TEXT,
-  clock INTEGER,
-  root_id TEXT,
-  parent_id TEXT,
-  starts INTEGER
+)sql" UMBEL_TASK_FIELDS R"sql(
 );
 CREATE TABLE deferred_moments (
   n INTEGER PRIMARY KEY,
@@ -118,7 +67,25 @@ CREATE TABLE deferred_moments (
   detail TEXT NOT NULL
 );
 )sql",
+    // What searches sort and filter by. `error` is the fingerprint of a failed task's error. The
+    // partial indexes hold what is rare, and what most tasks have only where it is asked for.
+    R"sql(
+ALTER TABLE tasks ADD COLUMN error TEXT;
+ALTER TABLE tasks ADD COLUMN wait INTEGER
+  GENERATED ALWAYS AS (CASE WHEN started >= received THEN started - received END) VIRTUAL;
+CREATE INDEX tasks_by_name ON tasks (name, first_seen);
+CREATE INDEX tasks_by_worker ON tasks (worker, first_seen);
+CREATE INDEX tasks_ended_badly ON tasks (state, first_seen) WHERE state IN ('FAILURE', 'REVOKED');
+CREATE INDEX tasks_by_error ON tasks (error, first_seen) WHERE error IS NOT NULL;
+CREATE INDEX tasks_by_runtime ON tasks (runtime, first_seen) WHERE runtime IS NOT NULL;
+CREATE INDEX tasks_by_wait ON tasks (wait, first_seen) WHERE wait IS NOT NULL;
+CREATE INDEX tasks_by_retries ON tasks (retries, first_seen) WHERE retries > 0;
+CREATE INDEX tasks_by_root ON tasks (root_id) WHERE root_id IS NOT NULL AND root_id <> uuid;
+CREATE INDEX tasks_by_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
+)sql",
 };
+
+#undef UMBEL_TASK_FIELDS
 
 }  // namespace
 

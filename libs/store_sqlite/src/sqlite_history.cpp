@@ -14,6 +14,7 @@
 
 #include "day_files.hpp"
 #include "history_rows.hpp"
+#include "history_search.hpp"
 #include "task_days.hpp"
 #include "writer_lock.hpp"
 
@@ -89,6 +90,8 @@ class SqliteHistory final : public History {
   [[nodiscard]] Result<std::vector<Moment>> timeline(const TaskId& id) override;
   [[nodiscard]] Result<HistoryPage> latest(std::size_t limit,
                                            const std::optional<std::string>& from) override;
+  [[nodiscard]] Result<SearchPage> search(const TaskQuery& query,
+                                          const SearchOptions& options) override;
   [[nodiscard]] Result<std::vector<Task>> unfinished(std::size_t limit) override;
   [[nodiscard]] Result<std::size_t> forget(WallTime before) override;
 
@@ -470,6 +473,16 @@ Result<HistoryPage> SqliteHistory::latest(std::size_t limit,
   if (!looked) return looked.error();
   if (more) page.next = cursor_text(last);
   return page;
+}
+
+Result<SearchPage> SqliteHistory::search(const TaskQuery& query, const SearchOptions& options) {
+  auto all = files_.list();
+  if (!all) return all.error();
+  HistorySearch search{query, options, clock_,
+                       [this](const std::vector<Day>& of_these, const auto& look) {
+                         return look_through(of_these, look);
+                       }};
+  return search.run(std::move(*all));
 }
 
 Result<std::vector<Task>> SqliteHistory::unfinished(std::size_t limit) {

@@ -10,11 +10,6 @@ using std::chrono::floor;
 
 }  // namespace
 
-WallTime first_sight(const Task& task) {
-  if (task.received) return *task.received;
-  return task.sent.value_or(task.timestamp);
-}
-
 WallTime plausible(WallTime seen, WallTime now) {
   const bool far = seen < now - days{365} || seen > now + days{1};
   return far ? now : seen;

@@ -23,9 +23,6 @@ struct DaySpan {
   Day first, last;
 };
 
-// When a task was first seen, going by what is known of it now.
-[[nodiscard]] WallTime first_sight(const Task& task);
-
 // `seen`, unless a sender's clock is so wrong (more than a year behind, a day ahead) that it would
 // make files far away; then `now`.
 [[nodiscard]] WallTime plausible(WallTime seen, WallTime now);

@@ -5,6 +5,7 @@
 // Writing a batch twice is harmless.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
+#include "umbel/history/task_query.hpp"
 #include "umbel/model/task.hpp"
 
 namespace umbel {
@@ -60,6 +62,25 @@ struct HistoryPage {
   std::optional<std::string> next;  // hand it back for the page behind; nothing: this was the last
 };
 
+struct SearchOptions {
+  std::size_t limit = 50;           // tasks; at least 1
+  std::optional<std::string> from;  // `next` of the page before, of the same query
+  // What it may take, about; something is always looked at, so that asking again gets on.
+  std::chrono::milliseconds budget{100};
+  // Tasks as they stand now, which the history does not have yet, or not like this: each stands in
+  // the place of what is stored of it.
+  std::span<const Task> newer{};
+};
+
+struct SearchPage {
+  std::vector<Task> tasks;
+  std::optional<std::string> next;  // nothing: there are no more
+  // False: the budget was used up before the page was full; `next` goes on there.
+  bool complete = true;
+  // Newest first, and not complete: everything from here on was looked at.
+  std::optional<WallTime> searched_back_to;
+};
+
 // Thread-safe for readers beside one writer.
 class History {
  public:
@@ -87,6 +108,10 @@ class History {
   // By first sight, newest first.
   [[nodiscard]] virtual Result<HistoryPage> latest(std::size_t limit,
                                                    const std::optional<std::string>& from) = 0;
+  // What the query finds, in its order: going on with `next` gives every task once that is there
+  // all the while, whatever is written meanwhile. Invalid: `from` is no place of this order.
+  [[nodiscard]] virtual Result<SearchPage> search(const TaskQuery& query,
+                                                  const SearchOptions& options) = 0;
   // Tasks without a final state, newest first: what a monitor takes up again after a restart.
   [[nodiscard]] virtual Result<std::vector<Task>> unfinished(std::size_t limit) = 0;
   // Forgets whole days before `before`; answers how many days.

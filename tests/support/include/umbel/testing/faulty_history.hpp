@@ -39,6 +39,10 @@ class FaultyHistory final : public History {
                                            const std::optional<std::string>& from) override {
     return plan_.run("history.latest", [&] { return real_.latest(limit, from); });
   }
+  [[nodiscard]] Result<SearchPage> search(const TaskQuery& query,
+                                          const SearchOptions& options) override {
+    return plan_.run("history.search", [&] { return real_.search(query, options); });
+  }
   [[nodiscard]] Result<std::vector<Task>> unfinished(std::size_t limit) override {
     return plan_.run("history.unfinished", [&] { return real_.unfinished(limit); });
   }
