@@ -6,6 +6,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/log.hpp"
+#include "umbel/base/ordered_id.hpp"
 #include "umbel/base/text.hpp"
 
 namespace umbel {
@@ -24,6 +25,28 @@ TEST(NamedUuid, IsTheSameForTheSameNameAndVersionFive) {
 TEST(RandomUuid, DoesNotRepeat) {
   std::set<std::string> seen;
   for (int i = 0; i < 1000; ++i) seen.insert(random_uuid());
+
+  EXPECT_EQ(seen.size(), 1000U);
+}
+
+TEST(OrderedTaskId, SortsByTimeAndIsAUuidOfVersionSeven) {
+  std::string before;
+  for (std::int64_t micros : {-5LL, 999LL, 1'000LL, 1'001LL, 1'795'350'738'139'616LL,
+                              1'795'350'738'139'617LL, 1'795'350'738'140'000LL}) {
+    const std::string id = ordered_task_id(from_micros(micros)).str();
+
+    EXPECT_LT(before, id);
+    EXPECT_EQ(id.size(), 36U);
+    EXPECT_EQ(id[14], '7');
+    EXPECT_NE(std::string_view{"89ab"}.find(id[19]), std::string_view::npos) << id;
+    before = id;
+  }
+  EXPECT_TRUE(before.starts_with("01a2033e-34dc-7000-")) << before;  // 1,795,350,738,140 ms
+}
+
+TEST(OrderedTaskId, DoesNotRepeatWithinAnInstant) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) seen.insert(ordered_task_id(from_micros(1)).str());
 
   EXPECT_EQ(seen.size(), 1000U);
 }

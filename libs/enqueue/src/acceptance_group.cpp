@@ -48,17 +48,13 @@ void AcceptanceGroup::lead(const Place& self) {
 }
 
 AcceptanceGroup::Turn AcceptanceGroup::Place::await() {
-  std::unique_lock lock{mutex};
-  changed.wait(lock, [this] { return turn != Turn::Waits; });
+  turn.wait(Turn::Waits);
   return turn;
 }
 
 void AcceptanceGroup::Place::tell(Turn what) {
-  {
-    const std::lock_guard lock{mutex};
-    turn = what;
-  }
-  changed.notify_one();  // not under the lock, which whoever wakes wants at once
+  turn = what;
+  turn.notify_one();
 }
 
 }  // namespace umbel::enqueue

@@ -5,7 +5,7 @@
 // company: a lone caller goes at once.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,14 +34,13 @@ class AcceptanceGroup {
   void join(Joined& mine);
 
  private:
-  enum class Turn { Waits, Leads, Done };
-  // Each waits by itself: with one condition for all, every batch would wake everybody. Shared with
-  // who tells it, which may still do so when the one who waited has gone.
+  enum class Turn : int { Waits, Leads, Done };
+  // Each waits by itself: with one condition for all, every batch would wake everybody. An atomic
+  // is waited for rather than a condition, whose mutex costs another call of the kernel each time.
+  // Shared with who tells it, which may still do so when the one who waited has gone.
   struct Place {
     Joined* joined = nullptr;
-    Turn turn = Turn::Waits;
-    std::mutex mutex{};
-    std::condition_variable changed{};
+    std::atomic<Turn> turn = Turn::Waits;
 
     [[nodiscard]] Turn await();
     void tell(Turn what);

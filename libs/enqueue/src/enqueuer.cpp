@@ -9,6 +9,7 @@
 #include "arguments.hpp"
 #include "known_tasks.hpp"
 #include "publisher.hpp"
+#include "umbel/base/ordered_id.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/celery/task_message.hpp"
 
@@ -61,7 +62,7 @@ celery::TaskMessage message_for(const TaskRequest& request, const TaskId& id,
 }
 
 Result<AcceptedTask> prepare(const TaskRequest& request, enqueue::KnownTasks& catalogue,
-                             const std::string& origin) {
+                             const std::string& origin, WallTime now) {
   if (auto fine = check_envelope(request); !fine) return fine.error();
   auto arguments = enqueue::read_arguments(request.name, request.args, request.kwargs);
   if (!arguments) return arguments.error();
@@ -72,7 +73,7 @@ Result<AcceptedTask> prepare(const TaskRequest& request, enqueue::KnownTasks& ca
     if (auto fine = enqueue::check_arguments(*entry, *arguments); !fine) return fine.error();
   }
   AcceptedTask task;
-  task.id = request.id ? *request.id : new_task_id();
+  task.id = request.id ? *request.id : ordered_task_id(now);
   task.name = request.name;
   task.queue = request.queue.value_or(entry ? entry->queue : QueueName{kDefaultQueue});
   task.message =
@@ -117,7 +118,7 @@ Result<std::vector<AcceptedHandle>> Enqueuer::submit(std::span<const TaskRequest
   acceptance.at = clock_.wall();
   acceptance.tasks.reserve(requests.size());
   for (const auto& request : requests) {
-    auto task = prepare(request, *known_, origin_);
+    auto task = prepare(request, *known_, origin_, acceptance.at);
     if (!task && requests.size() > 1) {
       return Error{task.error().code,
                    fmt::format("request {} of {}: {}", acceptance.tasks.size() + 1, requests.size(),
@@ -196,7 +197,7 @@ Result<std::vector<Result<AcceptedHandle>>> Enqueuer::submit_ticks(
   const auto now = clock_.wall();
   answers.reserve(ticks.size());
   for (const auto& [request, tick] : ticks) {
-    auto task = prepare(request, *known_, origin_);
+    auto task = prepare(request, *known_, origin_, now);
     if (!task && task.error().code != Errc::Invalid) return task.error();
     if (!task) {
       answers.emplace_back(task.error());
