@@ -178,7 +178,8 @@ struct Server::Impl {
   // False: longer than the bound, or cut off before its end.
   static bool read_body(mg_connection* connection, std::size_t bound, std::string& body) {
     const mg_request_info& info = *mg_get_request_info(connection);
-    std::array<char, 16 * 1024> buffer{};
+    // Not larger: each of the server's threads keeps for good what its stack once needed.
+    std::array<char, 4 * 1024> buffer;
     for (;;) {
       const int got = mg_read(connection, buffer.data(), buffer.size());
       if (got < 0) return false;
