@@ -1,4 +1,6 @@
 // umbel-reddit-simulator: an imitation of Reddit's API on a local port.
+#include <malloc.h>
+
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -117,6 +119,9 @@ int refused(const std::string& why) {
 
 int main(int argc, char** argv) {
   umbel::block_signals();
+  // An arena grows to the largest answer that one of its threads ever built; with glibc's sixteen a
+  // simulator takes twice the memory, and needs an hour to get there.
+  mallopt(M_ARENA_MAX, 2);
   Given given;
   umbel::Settings settings{"umbel-reddit-simulator",
                            "imitates Reddit's API for demonstrations and tests"};
