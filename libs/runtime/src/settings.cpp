@@ -187,7 +187,7 @@ void Settings::add(OptionText text, std::string& target) {
                             }});
 }
 
-void Settings::add(OptionText text, std::int64_t& target, NumberRange range) {
+void Settings::add(OptionText text, std::int64_t& target, AllowedNumbers range) {
   impl_->options.push_back(
       {std::move(text), false, [&target] { return std::to_string(target); },
        [&target, range](const std::string& value) -> std::optional<std::string> {

@@ -31,7 +31,7 @@ struct OptionText {
       foreign;  // other environment names that are read last, e.g. CELERY_BROKER_URL
 };
 
-struct NumberRange {
+struct AllowedNumbers {
   std::int64_t least = std::numeric_limits<std::int64_t>::min();
   std::int64_t most = std::numeric_limits<std::int64_t>::max();
 };
@@ -51,7 +51,7 @@ class Settings {
 
   // Targets keep their value as the default, and must outlive load().
   void add(OptionText text, std::string& target);
-  void add(OptionText text, std::int64_t& target, NumberRange range = {});
+  void add(OptionText text, std::int64_t& target, AllowedNumbers range = {});
   void add(OptionText text, double& target);
   void add(OptionText text, bool& target);
   void add(OptionText text, std::vector<std::string>& target);  // comma separated
