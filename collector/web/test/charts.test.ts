@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { binned, lastSum, niceCeiling, spreadLabels, unobserved } from '../src/charts/bins';
+import { binned, lastSum, niceCeiling, spreadLabels } from '../src/charts/bins';
 import { figures } from '../src/views/figures';
-import { shownRange } from '../src/views/range';
+import { RANGES, rangeKey, rangeOf } from '../src/state/ranges';
+import { drawnSpan, shownRange } from '../src/views/range';
 import { reduce } from '../src/live/reducer';
 import type { Snapshot, Values } from '../src/live/types';
 
@@ -22,15 +23,10 @@ describe('bins', () => {
   it('leave a bin empty where nobody saw anything', () => {
     const bins = binned(100, 1, [[1, 1, null, null, null, null, 2, 2], [1, 1, null, null, 3, null, 2, 2]], 8, 2);
     assert.deepEqual(bins.values[0], [1, null, null, 2]);
-    assert.deepEqual(unobserved(bins), [[102, 104]]);
-  });
-  it('join neighbouring blind bins to one span', () => {
-    assert.deepEqual(unobserved(binned(100, 1, [[null, null, null, null, 1, 1]], 6, 2)), [[100, 104]]);
   });
   it('of nothing are blind', () => {
     const bins = binned(100, 1, [[]], 4, 2);
     assert.deepEqual(bins.values, [[null, null]]);
-    assert.deepEqual(unobserved(bins), [[96, 100]]);
   });
 });
 
@@ -105,13 +101,21 @@ describe('figures', () => {
 describe('range', () => {
   const seen = (seconds: number) => {
     const values: Values = [...new Array<null>(900 - seconds).fill(null), ...new Array<number>(seconds).fill(1)];
-    return { step: 1, from: 0, points: { succeeded: values } } as unknown as Parameters<typeof shownRange>[1];
+    return { step: 1, from: 0, points: { succeeded: values } } as unknown as Parameters<typeof drawnSpan>[1];
   };
-  it('grows with what there is to see', () => {
-    assert.deepEqual([0, 20, 60, 61, 300, 301, 900].map((seconds) => shownRange('auto', seen(seconds))), [60, 60, 60, 300, 300, 900, 900]);
+  it('draws as much as there is to see, where it has only begun', () => {
+    assert.deepEqual([0, 20, 60, 61, 300, 301, 900].map((seconds) => drawnSpan(900, seen(seconds))), [60, 60, 60, 300, 300, 900, 900]);
+    assert.equal(drawnSpan(900, null), 900);
+    assert.equal(drawnSpan(3600, seen(20)), 3600);
   });
-  it('is what the reader chose', () => {
-    assert.equal(shownRange(900, seen(20)), 900);
-    assert.equal(shownRange('auto', null), 900);
+  it('is what the reader chose, else the shortest', () => {
+    assert.equal(shownRange(86_400), 86_400);
+    assert.equal(shownRange('auto'), 900);
+  });
+  it('has a word for the address', () => {
+    assert.deepEqual(RANGES.map(rangeKey), ['15min', '1h', '6h', '24h', '7d', '30d']);
+    for (const range of RANGES) assert.equal(rangeOf(rangeKey(range)), range);
+    assert.equal(rangeOf('2h'), null);
+    assert.equal(rangeOf(null), null);
   });
 });

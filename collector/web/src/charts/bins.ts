@@ -43,18 +43,6 @@ export function binned(
   return { times, values, filling: end < last + width - step / 2, width };
 }
 
-/** Spans of bins in which no series has a value, as [from, to) in Unix seconds. */
-export function unobserved(bins: Bins): [number, number][] {
-  const spans: [number, number][] = [];
-  bins.times.forEach((at, index) => {
-    if (bins.values.some((values) => (values[index] ?? null) !== null)) return;
-    const open = spans[spans.length - 1];
-    if (open && Math.abs(open[1] - at) < 1e-6) open[1] = at + bins.width;
-    else spans.push([at, at + bins.width]);
-  });
-  return spans;
-}
-
 const NICE = [1, 2, 3, 4, 5, 6, 8, 10];
 
 /** The smallest pleasant number that is not below `value` and halves well. */

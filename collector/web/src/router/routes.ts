@@ -58,6 +58,18 @@ export interface Route {
 
 export const ROUTES: readonly Route[] = [
   { paths: ['/', '/dashboard'], nav: 'overview', range: true, load: () => import('../views/Overview.svelte') },
+  { paths: ['/names'], nav: 'names', load: () => import('../views/Names.svelte') },
+  { paths: ['/name/:name'], nav: 'names', object: 'name', load: () => import('../views/Name.svelte') },
+  { paths: ['/workers'], nav: 'workers', load: () => import('../views/Workers.svelte') },
+  { paths: ['/worker/:name'], nav: 'workers', object: 'name', load: () => import('../views/Worker.svelte') },
+  { paths: ['/queues', '/broker'], nav: 'queues', load: () => import('../views/Queues.svelte') },
+  { paths: ['/queue/:name'], nav: 'queues', object: 'name', load: () => import('../views/Queue.svelte') },
+  { paths: ['/schedule'], nav: 'schedule', load: () => import('../views/Schedule.svelte') },
+  { paths: ['/schedule/:name'], nav: 'schedule', object: 'name', load: () => import('../views/ScheduleEntry.svelte') },
+  { paths: ['/errors'], nav: 'errors', load: () => import('../views/Errors.svelte') },
+  { paths: ['/error/:fingerprint'], nav: 'errors', object: 'fingerprint', load: () => import('../views/ErrorGroup.svelte') },
+  { paths: ['/submissions'], nav: 'submissions', load: () => import('../views/Submissions.svelte') },
+  { paths: ['/system'], nav: 'system', load: () => import('../views/System.svelte') },
 ];
 
 export interface Place {

@@ -34,7 +34,7 @@ function remember(key: string, value: string): void {
 class Prefs {
   theme = $state<Theme>(recall('theme', THEMES, 'system'));
   zone = $state<Zone>(recall('zone', ZONES, 'local'));
-  /** The reader's choice; `auto` follows how much there is to see. */
+  /** The reader's choice; `auto` is the shortest. */
   range = $state<Range | 'auto'>(asRange(recall('range', RANGE_WORDS, 'auto')));
 
   constructor() {
@@ -53,9 +53,8 @@ class Prefs {
     remember('zone', this.zone);
   }
 
-  /** Choosing what is chosen already goes back to `auto`. */
   chooseRange(range: Range): void {
-    this.range = this.range === range ? 'auto' : range;
+    this.range = range;
     remember('range', String(this.range));
   }
 

@@ -1,9 +1,11 @@
 // The figures of the tiles, computed from a state; pure.
+import type { SeriesAnswer } from '../api/figures';
 import { binned, lastSum } from '../charts/bins';
+import { rangeWords, thinned } from '../charts/scale';
 import { count, exact, NONE, percent, plural, rate } from '../format/count';
 import { duration, exactDuration } from '../format/duration';
 import type { LiveState } from '../live/reducer';
-import type { Values } from '../live/types';
+import type { SeriesName, Values } from '../live/types';
 
 export interface Figure {
   id: string;
@@ -20,18 +22,27 @@ export interface Figure {
 const SPARK_BINS = 60;
 const LEAST_BINS = 4;
 const MINUTE = 60;
+const LIVE_SECONDS = 900;
 
-export function figures(state: LiveState, range: number): Figure[] {
+/** `past`: the series of a range that the live one does not reach over; null while it is not here. */
+export function figures(state: LiveState, range: number, past: SeriesAnswer | null = null): Figure[] {
   const { points, from, step } = state.series;
+  const long = range > points.succeeded.length * step && range > LIVE_SECONDS;
   const spark = (values: Values): Values =>
-    binned(from, step, [values], range, range / SPARK_BINS).values[0] ?? [];
+    long ? [] : (binned(from, step, [values], range, range / SPARK_BINS).values[0] ?? []);
+  const sparkOf = (name: SeriesName): Values => {
+    if (!long) return spark(points[name]);
+    if (past === null) return [];
+    const factor = Math.max(1, Math.ceil((past.points[name]?.length ?? 0) / SPARK_BINS));
+    return thinned(past.points[name] ?? [], factor);
+  };
 
   const done = added(points.succeeded, points.failed);
   const minute = lastSum(done, MINUTE);
   // A plain sum, as in the line of truth: what was not seen is said beside it, not made up.
   const perMinute = minute.seen === 0 ? null : minute.sum;
   const whole = lastSum(done, range);
-  const usual = whole.seen < 2 * MINUTE ? null : (whole.sum / whole.seen) * MINUTE;
+  const usual = long ? perMinuteOf(past) : whole.seen < 2 * MINUTE ? null : (whole.sum / whole.seen) * MINUTE;
 
   const failed = lastSum(points.failed, MINUTE).sum;
   const share = minute.sum === 0 ? null : failed / minute.sum;
@@ -65,7 +76,7 @@ export function figures(state: LiveState, range: number): Figure[] {
           ? `in ${minute.seen} s observed`
           : comparedWith(perMinute, usual, range),
       colour: 'ink-3',
-      values: spark(done),
+      values: added(sparkOf('succeeded'), sparkOf('failed')),
     },
     {
       id: 'failing',
@@ -74,7 +85,7 @@ export function figures(state: LiveState, range: number): Figure[] {
       exact: share === null ? 'nothing finished in the last minute' : `${exact(share * 100)} % of the last minute`,
       note: minute.sum === 0 ? 'nothing finished in 1 min' : `${count(failed)} of ${count(minute.sum)} in 1 min`,
       colour: failed > 0 ? 'failed' : 'ink-3',
-      values: shares(spark(points.failed), spark(done)),
+      values: shares(sparkOf('failed'), added(sparkOf('succeeded'), sparkOf('failed'))),
     },
     {
       id: 'running-now',
@@ -83,7 +94,7 @@ export function figures(state: LiveState, range: number): Figure[] {
       exact: exact(state.totals.running),
       note: slots > 0 ? `of ${plural(slots, 'slot')}${stuck > 0 ? `, ${count(stuck)} stuck` : ''}` : 'no worker online',
       colour: 'running',
-      values: spark(points.running),
+      values: sparkOf('running'),
     },
     {
       id: 'waiting-now',
@@ -92,7 +103,7 @@ export function figures(state: LiveState, range: number): Figure[] {
       exact: state.totals.taken ? `${exact(waiting)} in queues; ${exact(state.totals.taken)} more are held by workers and not started` : exact(waiting),
       note: state.totals.taken ? `+ ${count(state.totals.taken)} taken, not started` : moved(ready, before),
       colour: 'waiting',
-      values: spark(points.ready),
+      values: sparkOf('ready'),
     },
     {
       id: 'oldest',
@@ -115,6 +126,14 @@ export function figures(state: LiveState, range: number): Figure[] {
       values: begun(spark(state.observed.lag)),
     },
   ];
+}
+
+/** Finished per minute over the whole of a series, of what was seen of it. */
+function perMinuteOf(past: SeriesAnswer | null): number | null {
+  if (past === null) return null;
+  const done = added(past.points.succeeded ?? [], past.points.failed ?? []).filter((value) => value !== null);
+  if (done.length < 2) return null;
+  return (done.reduce<number>((sum, value) => sum + (value ?? 0), 0) / (done.length * past.step)) * MINUTE;
 }
 
 function added(a: Values, b: Values): Values {
@@ -155,7 +174,7 @@ function comparedWith(now: number | null, usual: number | null, range: number): 
   if (usual === null || range <= MINUTE) return 'over the last minute';
   if (usual === 0) return now === 0 ? 'as before' : 'none before';
   const change = now / usual - 1;
-  const span = `${range / MINUTE} min`;
+  const span = rangeWords(range);
   if (Math.abs(change) < 0.02) return `as over ${span}`;
   return `${change > 0 ? '↑' : '↓'} ${percent(Math.abs(change))} on ${span}`;
 }

@@ -1,13 +1,18 @@
-// How far back to look when the reader has not said: as far as there is something to see.
+// How far back the charts of the shortest range look: as far as there is something to see.
 import type { Series } from '../live/types';
 import { RANGES, type Range } from '../state/ranges';
 
-export function shownRange(chosen: Range | 'auto', series: Series | null): Range {
-  if (chosen !== 'auto') return chosen;
-  const longest = RANGES[RANGES.length - 1] ?? 900;
-  if (series === null) return longest;
+const YOUNG = [60, 300];
+
+export function shownRange(chosen: Range | 'auto'): Range {
+  return chosen === 'auto' ? RANGES[0] : chosen;
+}
+
+/** Seconds to draw of `range`: less than it where the monitor has only just begun to look. */
+export function drawnSpan(range: Range, series: Series | null): number {
+  if (range !== RANGES[0] || series === null) return range;
   const values = series.points.succeeded;
   const first = values.findIndex((value) => value !== null);
   const seconds = first < 0 ? 0 : (values.length - first) * series.step;
-  return RANGES.find((range) => seconds <= range) ?? longest;
+  return YOUNG.find((span) => seconds <= span) ?? range;
 }
