@@ -39,7 +39,7 @@ export function series(mock, query) {
       wait_p50: 0.008 + 0.02 * day, wait_p95: 0.05 + 0.1 * day, wait_p99: 0.2 + 0.8 * noise(at / step + 13) * day,
       run_p50: 0.11 + 0.04 * day, run_p95: 0.6 + 0.5 * noise(at / step + 15), run_p99: 1.1 + 1.6 * noise(at / step + 17),
     };
-    for (const [name, values] of Object.entries(points)) values.push(blind ? null : Number(row[name].toFixed(4)));
+    for (const [name, values] of Object.entries(points)) values.push(blind ? null : Number((row[name] * (['received', 'succeeded', 'failed', 'retried'].includes(name) ? Math.min(1, (now() - at) / step) : 1)).toFixed(4)));
   }
   return [200, { step, from, to, points, blind: [{ from: hole[0], to: hole[1], reason: 'stopped', lost_for_good: true, lost: null }, { from: to - range * 0.2, to: to - range * 0.19, reason: 'gap', lost_for_good: true, lost: 37, worker: 'w2@meadow' }] }];
 }

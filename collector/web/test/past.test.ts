@@ -24,6 +24,19 @@ describe('a long past', () => {
   });
 });
 
+describe('a thinned past', () => {
+  it('keeps peaks, and rates as they are', () => {
+    const length = 1440;
+    const ready = new Array<number>(length).fill(1);
+    ready[700] = 90;
+    const past = longPast({ step: 60, from: 0, to: length * 60, blind: [], points: { succeeded: new Array<number>(length).fill(120), ready } }, length * 60);
+    assert.equal(past.step, 360);
+    assert.equal(past.points.succeeded.length, 240);
+    assert.ok(past.points.succeeded.every((value) => value === 2));
+    assert.equal(Math.max(...past.points.ready.map((value) => value ?? 0)), 90);
+  });
+});
+
 describe('a short past', () => {
   const series: Series = {
     step: 1, from: 1000,

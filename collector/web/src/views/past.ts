@@ -54,22 +54,35 @@ export function shortPast(series: Series, answer: SeriesAnswer | null, span: num
   };
 }
 
-/** A longer past; the last point is the one still filling. */
+/** As many points as a chart can show apart from each other. */
+const MOST_POINTS = 240;
+
+/** A longer past; the last point is the one still filling. Of what is thinned, peaks stay peaks. */
 export function longPast(answer: SeriesAnswer, now: number): Past {
-  const { from, to, step } = answer;
+  const { from, to } = answer;
   const length = Math.max(0, ...Object.values(answer.points).map((values) => values.length));
-  const last = length - 1;
-  const begun = from + last * step;
-  const filling = now < begun + step;
+  const factor = Math.max(1, Math.ceil(length / MOST_POINTS));
+  const step = answer.step * factor;
   const points = {} as Record<PointName, Values>;
+  const chunks = (name: PointName, take: (seen: number[], at: number) => number): Values => {
+    const values = answer.points[name] ?? [];
+    const taken: Values = [];
+    for (let start = 0; start < length; start += factor) {
+      const seen = values.slice(start, start + factor).filter((value): value is number => value !== null);
+      taken.push(seen.length === 0 ? null : take(seen, from + start * answer.step));
+    }
+    return taken;
+  };
   for (const name of COUNTS) {
-    points[name] = (answer.points[name] ?? []).map((value, index) => {
-      if (value === null) return null;
-      return value / (filling && index === last ? Math.max(1, Math.min(step, now - begun)) : step);
+    points[name] = chunks(name, (seen, at) => {
+      // Only of the last chunk less has passed than was asked for.
+      const passed = Math.min(seen.length * answer.step, Math.max(1, now - at));
+      return seen.reduce((sum, value) => sum + value, 0) / passed;
     });
   }
-  for (const name of [...LEVELS, ...QUANTILES]) points[name] = answer.points[name] ?? [];
-  return { from, step, begin: from, end: to, filling, blind: hatched(answer.blind, from, to), points };
+  for (const name of [...LEVELS, ...QUANTILES]) points[name] = chunks(name, (seen) => Math.max(...seen));
+  const last = from + (Math.ceil(length / factor) - 1) * step;
+  return { from, step, begin: from, end: to, filling: now < last + step, blind: hatched(answer.blind, from, to), points };
 }
 
 /** What of the blind spans is to be hatched: what was read afterwards is not missing. */

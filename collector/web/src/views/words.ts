@@ -15,6 +15,8 @@ export interface Words {
 
 /** From here on a share of failing tasks is worth a colour. */
 const FAILING = 0.05;
+/** From so many on failures are a pattern. */
+const TELLING = 3;
 const LATE_SECONDS = 5;
 const STALE_SECONDS = 900;
 const MUTE_SECONDS = 60;
@@ -36,14 +38,17 @@ export function namesWords(names: NameFigures[], minutes: number): Words {
   const failed = ran.reduce((sum, name) => sum + name.failed, 0);
   const said = `${plural(finished, 'task')} of ${plural(ran.length, 'name')} finished in ${span}`;
   if (failed === 0) return { level: 'ok', text: `${said}; none failed.` };
-  const worst = [...ran].filter((name) => name.failed > 0).sort((a, b) => share(b) - share(a) || b.failed - a.failed)[0];
+  // One failure of two says little: what fails often enough to tell comes first.
+  const worst = [...ran]
+    .filter((name) => name.failed > 0)
+    .sort((a, b) => Number(b.failed >= TELLING) - Number(a.failed >= TELLING) || share(b) - share(a) || b.failed - a.failed)[0];
   if (worst === undefined || share(worst) < FAILING) {
     return { level: 'ok', text: `${said}; ${count(failed)} failed (${percent(failed / finished)}).` };
   }
   const others = ran.filter((name) => name.failed > 0 && name !== worst).length;
   const rest = others > 0 ? `; ${others === 1 ? 'one other name' : `${count(others)} others`} failed too` : '';
   return {
-    level: share(worst) >= 0.5 ? 'bad' : 'warn',
+    level: share(worst) >= 0.5 && worst.failed >= TELLING ? 'bad' : 'warn',
     text: `${worst.name} fails ${percent(share(worst))} of the time: ${count(worst.failed)} of ${count(worst.succeeded + worst.failed)} in ${span}${rest}.`,
   };
 }
@@ -129,7 +134,11 @@ export function queuesWords(queues: Queue[], now: number): Words {
   if (unattended) return { level: 'warn', text: `No worker takes from ${unattended.name}; ${count(unattended.ready + unattended.delayed)} lie in it.` };
   if (ready === 0) return { level: 'ok', text: `Nothing waits in ${plural(queues.length, 'queue')}.` };
   const oldest = Math.max(0, ...queues.map((queue) => queue.oldest_age ?? 0));
-  return { level: 'ok', text: `${plural(ready, 'task')} wait${ready === 1 ? 's' : ''} in ${plural(queues.filter((queue) => queue.ready > 0).length, 'queue')}, the oldest for ${ticking(oldest)}; all move.` };
+  return { level: 'ok', text: `${plural(ready, 'task')} wait${ready === 1 ? 's' : ''} in ${plural(queues.filter((queue) => queue.ready > 0).length, 'queue')}, the oldest for ${aged(oldest)}; all move.` };
+}
+
+function aged(seconds: number | null): string {
+  return seconds !== null && seconds < 1 ? 'less than a second' : ticking(seconds);
 }
 
 function stillWords(queue: Queue, now: number): string {
@@ -146,7 +155,7 @@ export function queueWords(queue: Queue, now: number): Words {
   const drains = queue.drain_seconds ?? null;
   const end = drains === null ? '' : `; at this pace it is empty in ${duration(Math.max(1, Math.round(drains)))}`;
   const grows = (queue.in_rate ?? 0) > (queue.out_rate ?? 0) * 1.05 && queue.ready > 10 ? '; more comes in than goes out' : end;
-  return { level: 'ok', text: `${plural(queue.ready, 'task')} wait${queue.ready === 1 ? 's' : ''}, the oldest for ${ticking(queue.oldest_age)}${grows}.` };
+  return { level: 'ok', text: `${plural(queue.ready, 'task')} wait${queue.ready === 1 ? 's' : ''}, the oldest for ${aged(queue.oldest_age)}${grows}.` };
 }
 
 export function errorsWords(groups: ErrorGroup[], minutes: number): Words {
