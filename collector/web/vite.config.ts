@@ -14,6 +14,17 @@ export default defineConfig({
     modulePreload: false,
     // One sheet for all views: a view that comes later must not come without its looks.
     cssCodeSplit: false,
+    rollupOptions: {
+      output: {
+        // Few files compress better than many: the frame, what is about tasks, the rest, the charts.
+        manualChunks(id) {
+          if (id.includes('uplot') || id.includes('/src/charts/')) return 'charts';
+          if (/\/src\/(views\/(Tasks|Task)\.svelte|components\/(JsonTree|Menu|SearchField|TaskLine|Value|VirtualTable|Waterfall)\.svelte|format\/story|state\/(acting|task_list))/.test(id)) return 'tasks';
+          if (/\/src\/views\/\w+\.svelte/.test(id)) return 'views';
+          return undefined;
+        },
+      },
+    },
     reportCompressedSize: true,
   },
   server: {

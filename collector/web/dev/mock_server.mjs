@@ -1,13 +1,15 @@
 // A collector for working on the page without one: serves dist/ under the collector's policy and
 // speaks the live stream of docs/api.md with made-up data.
 //
-//   node dev/mock_server.mjs [--port 5555] [--scenario well|trouble|empty|reddit]
+//   node dev/mock_server.mjs [--port 5555] [--scenario well|trouble|empty|reddit] [--history TASKS]
 import { createServer } from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomUUID } from 'node:crypto';
 import { WebSocketServer } from 'ws';
+import { answer } from './mock_figures.mjs';
+import { answerTasks } from './mock_tasks.mjs';
 
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -17,7 +19,7 @@ const KINDS = {
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
 };
-const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
+const dist = process.env.UMBEL_PAGE_DIST ?? join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 
 const now = () => Date.now() / 1000;
 const round = (value, digits = 3) => Number(value.toFixed(digits));
@@ -48,7 +50,9 @@ const TITLES = [
 ];
 
 export class Mock {
-  constructor({ scenario = 'well', seed = 7, rate = 1 } = {}) {
+  constructor({ scenario = 'well', seed = 7, rate = 1, historyLength = 20_000 } = {}) {
+    this.begun = now();
+    this.historyLength = historyLength;
     this.scenario = scenario;
     this.random = randomFrom(seed);
     this.rate = rate;
@@ -240,6 +244,10 @@ export class Mock {
         oldest_age: trouble ? 243 : this.backlog > 0 ? 0.4 + this.random() : null,
         in_rate: 11.4,
         out_rate: trouble ? 0 : 11.6,
+        drain_seconds: trouble || this.backlog < 1 ? null : this.backlog / 11.6,
+        why: trouble ? 'no worker takes from it; w2@meadow did until it was lost' : null,
+        stalled_since: trouble ? now() - 243 : null,
+        oldest_task: null,
       },
       { name: 'umbel', ready: 0, delayed: 14, unacked: 3, consumers: 2, oldest_age: null, in_rate: 7.2, out_rate: 7.2 },
     ];
@@ -359,10 +367,21 @@ export class Mock {
   }
 }
 
+const answerAny = (...asked) => answerTasks(...asked) ?? answer(...asked);
+
 /** Serves `mock` and dist/ on `port`; resolves to the server once it listens. */
 export function serve(mock, port, { silent = false } = {}) {
   const server = createServer((request, response) => {
-    const path = new URL(request.url ?? '/', 'http://mock').pathname;
+    const { pathname: path, searchParams } = new URL(request.url ?? '/', 'http://mock');
+    if (path.startsWith('/api/')) {
+      let body = '';
+      request.on('data', (part) => (body += part));
+      request.on('end', () => {
+        const [status, told] = answerAny(mock, request.method, path, searchParams, body === '' ? null : JSON.parse(body)) ?? [404, { error: `nothing at ${path}` }];
+        response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(told));
+      });
+      return;
+    }
     if (request.method === 'POST' && path.startsWith('/task/')) {
       let body = '';
       request.on('data', (part) => (body += part));
@@ -374,7 +393,7 @@ export function serve(mock, port, { silent = false } = {}) {
       });
       return;
     }
-    const file = join(dist, normalize(path === '/' ? '/index.html' : path));
+    const file = join(dist, normalize(path.startsWith('/assets/') ? path : '/index.html'));
     if (!file.startsWith(dist) || !existsSync(file)) {
       response.writeHead(404).end();
       return;
@@ -407,6 +426,6 @@ function option(name, otherwise) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const port = Number(option('port', '5555'));
-  await serve(new Mock({ scenario: option('scenario', 'well') }), port);
+  await serve(new Mock({ scenario: option('scenario', 'well'), historyLength: Number(option('history', '20000')) }), port);
   console.log(`http://127.0.0.1:${port}`);
 }

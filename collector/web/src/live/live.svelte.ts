@@ -5,10 +5,13 @@
 import { judgeSilence, liveUrl, ReconnectPlan } from './plan';
 import type { LiveState } from './reducer';
 import { reduce } from './reducer';
-import type { Message } from './types';
+import type { Message, Task } from './types';
 
 /** `first`: nothing shown yet; `live`: following; `lost`: showing what was known at `lostAt`. */
 export type Phase = 'first' | 'live' | 'lost';
+
+/** Given the rows of a change; `whole`: something may have been missed, ask anew. */
+export type TaskListener = (rows: Task[], whole: boolean) => void;
 
 const HIDDEN_PUBLISH_MS = 1_000;
 const WATCH_MS = 1_000;
@@ -30,6 +33,7 @@ export class Live {
   /** Collector's clock minus the page's, seconds. */
   skew = $state(0);
 
+  #listeners = new Set<TaskListener>();
   #followed: LiveState | null = null;
   #plan = new ReconnectPlan();
   #socket: WebSocket | null = null;
@@ -57,7 +61,21 @@ export class Live {
     this.paused = !this.paused;
     this.pausedAt = this.paused ? Date.now() / 1000 : null;
     this.held = 0;
-    if (!this.paused) this.#publish();
+    if (!this.paused) {
+      this.#publish();
+      this.#tell([], true);
+    }
+  }
+
+  /** Calls `listener` with each change of tasks, more than `state.tasks` keeps; returns how to end it. */
+  onTasks(listener: TaskListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(rows: Task[], whole: boolean): void {
+    if (this.paused) return;
+    for (const listener of this.#listeners) listener(rows, whole);
   }
 
   /** Do not wait for the back-off: the reader asks for it now. */
@@ -105,6 +123,8 @@ export class Live {
     this.lostAt = null;
     if (message.type !== 'resumed') this.skew = step.state.now - Date.now() / 1000;
     if (this.paused) this.held += 1;
+    if (message.type === 'change' && message.tasks) this.#tell(message.tasks, false);
+    if (message.type === 'snapshot') this.#tell([], true);
     this.#schedulePublish();
   }
 

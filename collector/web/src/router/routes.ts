@@ -58,6 +58,8 @@ export interface Route {
 
 export const ROUTES: readonly Route[] = [
   { paths: ['/', '/dashboard'], nav: 'overview', range: true, load: () => import('../views/Overview.svelte') },
+  { paths: ['/tasks'], nav: 'tasks', load: () => import('../views/Tasks.svelte') },
+  { paths: ['/task/:id'], nav: 'tasks', object: 'id', load: () => import('../views/Task.svelte') },
   { paths: ['/names'], nav: 'names', load: () => import('../views/Names.svelte') },
   { paths: ['/name/:name'], nav: 'names', object: 'name', load: () => import('../views/Name.svelte') },
   { paths: ['/workers'], nav: 'workers', load: () => import('../views/Workers.svelte') },
