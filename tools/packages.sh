@@ -10,6 +10,13 @@ BUILD_PACKAGES=(
 RUN_PACKAGES=(prometheus)
 TEST_PACKAGES=(libgtest-dev libgmock-dev clang-format chromium curl procps git faketime)
 BARE_PACKAGES=(debootstrap)
+COMPOSE_PACKAGES=(docker.io docker-compose iptables iproute2 debootstrap curl)  # for tests/compose alone
+# What the programs load, and curl for the health checks: the runtime stage of the Dockerfile.
+IMAGE_PACKAGES=(
+  ca-certificates tzdata curl
+  libboost-json1.81.0 libcivetweb1 libcurl4 libdate-tz3 libfmt9 libprometheus-cpp-core1.0
+  libspdlog1.10 libsqlite3-0 libssl3 libstdc++6 libyaml-cpp0.7 zlib1g
+)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)  # for tools/fuzz alone
 
 # Prints those of its arguments that are not installed.
