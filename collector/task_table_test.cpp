@@ -148,6 +148,46 @@ TEST(TaskTableTest, KnowsWhatRunsOnAWorker) {
   EXPECT_EQ(table.running_on("nobody"), 0U);
 }
 
+TEST(TaskTableTest, KnowsWhatRunsWhereAndWhatWaitsByName) {
+  TaskTable table{{.tasks = 3}};
+  const auto in = [](const std::string& id, TaskState state, const std::string& name) {
+    Task task = a_task(id, state);
+    task.name = name;
+    task.queue = "umbel";
+    return task;
+  };
+  const auto pairs = [](const auto& each) {
+    std::map<std::string, std::uint64_t> all;
+    each([&](const std::string& of, const std::string& name, std::uint64_t tasks) {
+      all[of + " " + name] = tasks;
+    });
+    return all;
+  };
+  const auto running = [&] { return pairs([&](auto visit) { table.each_running(visit); }); };
+  const auto waiting = [&] { return pairs([&](auto visit) { table.each_waiting(visit); }); };
+  using Expected = std::map<std::string, std::uint64_t>;
+  table.put(in("a", TaskState::Received, "add"));
+  table.put(in("b", TaskState::Retry, "add"));
+  table.put(in("c", TaskState::Started, "sleep"));
+  EXPECT_EQ(waiting(), (Expected{{"umbel add", 2}}));
+  EXPECT_EQ(running(), (Expected{{"w1@host sleep", 1}}));
+  ASSERT_EQ(table.oldest({.running = false, .queue = "umbel"}, 10).size(), 2U);
+  EXPECT_EQ(table.oldest({.running = false, .queue = "umbel"}, 1)[0].uuid, TaskId{"a"});
+  EXPECT_TRUE(table.oldest({.running = false, .queue = "nope"}, 10).empty());
+  EXPECT_EQ(table.oldest({.running = true, .worker = "w1@host"}, 10)[0].uuid, TaskId{"c"});
+
+  EXPECT_EQ(table.oldest_by_queue(10), (std::map<std::string, TaskId>{{"umbel", TaskId{"a"}}}));
+  EXPECT_TRUE(table.oldest_by_queue(0).empty());
+
+  table.put(in("a", TaskState::Started, "add"));
+  table.put(in("b", TaskState::Rejected, "add"));
+  table.put(in("c", TaskState::Success, "sleep"));
+  EXPECT_EQ(waiting(), Expected{});
+  EXPECT_EQ(running(), (Expected{{"w1@host add", 1}}));
+  table.clear();
+  EXPECT_EQ(running(), Expected{});
+}
+
 // Against a plain map, with ids of both kinds, in an order that a seed decides.
 TEST(TaskTableTest, KnowsExactlyWhatAMapKnows) {
   std::mt19937 random{20261122};

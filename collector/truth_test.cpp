@@ -153,6 +153,50 @@ TEST(LineOfTruth, SaysWhatIsWrongWorstFirst) {
   }
 }
 
+TEST(LineOfTruth, LinksToWhatItSpeaksOf) {
+  const auto link = [](const std::function<void(TruthFacts&)>& change) {
+    TruthFacts facts = all_well();
+    change(facts);
+    return line_of_truth(facts).link;
+  };
+  EXPECT_EQ(link([](TruthFacts&) {}), "");
+  EXPECT_EQ(link([](TruthFacts& f) { f.blind_for = std::nullopt; }), "/system");
+  EXPECT_EQ(link([](TruthFacts& f) {
+              f.queues[0] = {"re/ddit", 12, 0, minutes{4}};
+            }),
+            "/queue/re%2Fddit");
+  EXPECT_EQ(link([](TruthFacts& f) { f.queues[0].oldest_wait = minutes{3}; }), "/queue/reddit");
+  EXPECT_EQ(link([](TruthFacts& f) { f.workers_lost = {"w2@host"}; }), "/worker/w2%40host");
+  EXPECT_EQ(link([](TruthFacts& f) { f.workers_lost = {"w2@host", "w3@host"}; }), "/workers");
+  EXPECT_EQ(link([](TruthFacts& f) {
+              f.workers_stuck = {{"w1@host", 1, 4}};
+            }),
+            "/worker/w1%40host");
+  EXPECT_EQ(link([](TruthFacts& f) { f.workers_online = 0, f.queues.clear(); }), "/workers");
+  EXPECT_EQ(link([](TruthFacts& f) { f.failed = 900; }), "/errors");
+  EXPECT_EQ(link([](TruthFacts& f) {
+              f.schedule_wrong = {minutes{4}, minutes{30}, "s"};
+            }),
+            "/schedule");
+  EXPECT_EQ(link([](TruthFacts& f) { f.missed_lately = 1; }), "/system");
+}
+
+TEST(LineOfTruth, SaysWhyAQueueStandsStill) {
+  const auto truth = [](StandstillKind kind, const char* text) {
+    TruthFacts facts = all_well();
+    facts.queues[0] = {"reddit", 12, 2, minutes{4}, minutes{3}, Standstill{kind, text}};
+    return line_of_truth(facts);
+  };
+  EXPECT_EQ(truth(StandstillKind::AllStuck, "all 4 slots are stuck").text,
+            "Queue reddit has stood still for 3 min: all 4 slots are stuck. 12 tasks wait.");
+  EXPECT_EQ(truth(StandstillKind::AllStuck, "all 4 slots are stuck").level, TruthLevel::Bad);
+  const Truth busy = truth(StandstillKind::AllBusy, "its workers are all busy with a (4)");
+  EXPECT_EQ(busy.level, TruthLevel::Warn);
+  EXPECT_EQ(busy.text,
+            "The oldest task in queue reddit has waited 4 min: its workers are all busy with a "
+            "(4).");
+}
+
 TEST(Grouped, SetsCommasByThrees) {
   EXPECT_EQ(grouped(0), "0");
   EXPECT_EQ(grouped(999), "999");

@@ -1,7 +1,11 @@
 #include "figure_routes.hpp"
 
+#include <array>
 #include <boost/json.hpp>
 
+#include "arguments.hpp"
+#include "detail_api.hpp"
+#include "names_api.hpp"
 #include "series_api.hpp"
 
 namespace umbel::collector {
@@ -32,6 +36,38 @@ Result<json::object> series(const ApiParts& parts, const Request& request) {
   return series_answer(parts.live, *query);
 }
 
+Result<json::object> names(const ApiParts& parts, const Request& request) {
+  static constexpr std::array<std::int64_t, 3> kMinutes{5, 1, 60};
+  const auto minutes = choice_argument(request, "minutes", kMinutes);
+  if (!minutes) return minutes.error();
+  return parts.live.with([&, now = parts.clock.wall()](LiveState& state) {
+    return names_answer(state, *minutes, now);
+  });
+}
+
+Result<json::object> name(const ApiParts& parts, const Request& request) {
+  const std::string& wanted = request.parameters.at("name");
+  // A store that does not answer must not hide what the events tell.
+  const auto entry = parts.store.catalogue().find(wanted);
+  return parts.live.with([&, now = parts.clock.wall()](LiveState& state) {
+    return name_answer(state, wanted, entry ? &*entry : nullptr, now);
+  });
+}
+
+Result<json::object> worker(const ApiParts& parts, const Request& request) {
+  const std::string& wanted = request.parameters.at("name");
+  const auto catalogue = parts.store.catalogue().all();
+  return parts.live.with([&, now = parts.clock.wall()](LiveState& state) {
+    return worker_answer(state, wanted, catalogue ? &*catalogue : nullptr, now);
+  });
+}
+
+Result<json::object> queue(const ApiParts& parts, const Request& request) {
+  return parts.live.with([&, now = parts.clock.wall()](LiveState& state) {
+    return queue_answer(state, request.parameters.at("name"), now);
+  });
+}
+
 }  // namespace
 
 void add_figure_routes(http::Router& router, const ApiParts& parts) {
@@ -42,6 +78,10 @@ void add_figure_routes(http::Router& router, const ApiParts& parts) {
     });
   };
   add("/api/series", series);
+  add("/api/names", names);
+  add("/api/name/<name...>", name);
+  add("/api/worker/<name...>", worker);
+  add("/api/queue/<name...>", queue);
 }
 
 }  // namespace umbel::collector

@@ -16,7 +16,7 @@ constexpr auto kLongestStart = std::chrono::minutes{5};
 constexpr auto kSpansKept = std::chrono::hours{30 * 24};
 
 struct KeptByTime {
-  std::vector<KeptRow> seconds;
+  std::vector<KeptRow> seconds, names;
   Rollup rollup;
   BlindSpans spans;
 };
@@ -26,6 +26,9 @@ Result<KeptByTime> load_by_time(History& history, std::int64_t now) {
   auto rows = history.kept(Series::kKind, now - Series::kKept - 60);
   if (!rows) return rows.error();
   loaded.seconds = std::move(*rows);
+  auto names = history.kept(Names::kKind, Names::kept_since(now));
+  if (!names) return names.error();
+  loaded.names = std::move(*names);
   for (std::size_t step = 0; step < kRollupSteps.size(); ++step) {
     auto buckets = history.kept(kRollupSteps[step].kind, now - kRollupSteps[step].kept);
     if (!buckets) return buckets.error();
@@ -84,6 +87,7 @@ void Intake::take_up(Stand stand, bool anew) {
     for (const KeptRow& row : stand.by_time.seconds) state.series().restore(row.at, row.data);
     (void)state.series().take_changed();
     state.restore(std::move(stand.by_time.rollup));
+    state.restore_names(stand.by_time.names, clock_.wall());
     state.restore(stand.by_time.spans);
     if (kept.events_read) state.blind_until(*kept.events_read);
     state.kept_up_to(state.version());
@@ -167,6 +171,8 @@ void Intake::hand_over() {
     auto& rows = batch.position.rows;
     rows = state.rollup().take_changed();
     for (KeptRow& row : state.blind_spans().take_changed()) rows.push_back(std::move(row));
+    for (KeptRow& row : state.names().take_changed(unix_second(clock_.wall())))
+      rows.push_back(std::move(row));
     for (const std::int64_t minute : state.series().take_changed()) {
       rows.push_back({.kind = Series::kKind, .at = minute, .data = state.series().minute(minute)});
     }
@@ -237,6 +243,7 @@ void Intake::changed_again(const std::vector<KeptRow>& rows) {
     for (const KeptRow& row : rows) {
       state.rollup().changed_again(row);
       state.blind_spans().changed_again(row);
+      state.names().changed_again(row);
       if (row.kind == Series::kKind) state.series().changed_again(row.at);
     }
   });

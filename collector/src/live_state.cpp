@@ -13,7 +13,8 @@ constexpr auto kForgetLeft = std::chrono::minutes{10};
 constexpr auto kForgetLost = std::chrono::hours{1};
 constexpr auto kMournLost = std::chrono::minutes{10};  // later its loss is no news
 constexpr auto kLate = seconds{10};  // without a look at the end of the stream: worth noting
-constexpr std::int64_t kLongestRead = 86'400;  // seconds that are marked as watched at once
+constexpr std::size_t kLookedThrough = 20'000;  // tasks, for the oldest of each queue
+constexpr std::int64_t kLongestRead = 86'400;   // seconds that are marked as watched at once
 
 void bump(std::deque<std::pair<std::int64_t, std::uint64_t>>& counts, WallTime now,
           std::uint64_t by, std::int64_t window) {
@@ -67,6 +68,16 @@ struct Counted {
   bool received = false, retried = false, succeeded = false, failed = false;
 };
 
+std::vector<std::string> parts_of(std::string_view list) {  // comma separated
+  std::vector<std::string> parts;
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (comma != 0) parts.emplace_back(list.substr(0, comma));
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+  }
+  return parts;
+}
+
 bool runs_or_ran(const Task& task) {
   return after(task.started, task.retried) || task.state == TaskState::Success ||
          task.state == TaskState::Failure;
@@ -108,7 +119,7 @@ std::optional<microseconds> wait_of(const Task& before, const TaskEvent& event, 
 }  // namespace
 
 LiveState::LiveState(std::size_t most_tasks, WallTime started)
-    : started_{started}, tasks_{limits_for(most_tasks)} {}
+    : started_{started}, tasks_{limits_for(most_tasks)}, names_{started} {}
 
 void LiveState::restore(LiveWorker worker) {
   const std::string name = worker.state.name.str();
@@ -121,12 +132,24 @@ void LiveState::restore(const BlindSpans& spans) {
   blind_.follow(version);
 }
 
+void LiveState::restore_names(const std::vector<KeptRow>& rows, WallTime now) {
+  names_ = Names{now};
+  for (const KeptRow& row : rows) names_.restore(row);
+  const std::int64_t second = unix_second(now);
+  for (const auto& [minute, bucket] : rollup_.between(0, second - 3'600, second)) {
+    const bool idle = bucket.seen > 0 && bucket.counts == decltype(bucket.counts){};
+    if (idle) names_.nothing_happened(minute);
+  }
+}
+
 void LiveState::forget_events() {
   totals_ = {};
   tasks_.clear();
   workers_.clear();
   series_.forget_counts();
   rollup_ = {};
+  names_ = Names{started_};
+  worker_details_.clear();
   watched_ = 0;
   monitor_.events_read.reset();
 }
@@ -255,12 +278,26 @@ const Task* LiveState::merge(const TaskEvent& event, WallTime now,
   count(counts.retried, Count::Retried, totals_.retried);
   count(counts.succeeded, Count::Succeeded, totals_.succeeded);
   count(counts.failed, Count::Failed, totals_.failed);
-  if (const auto wait = wait_of(before, event, merged_))
-    rollup_.waited(*wait, unix_second(std::min(*happened, now)));
-  if ((counts.succeeded || counts.failed) && event.runtime && *event.runtime >= 0 &&
-      *event.runtime < 1e12) {
-    rollup_.ran(microseconds{static_cast<std::int64_t>(*event.runtime * 1e6)}, second);
+  NameSample sample{
+      .name = merged_.name ? std::string_view{*merged_.name} : std::string_view{},
+      .queue = merged_.queue ? std::string_view{*merged_.queue} : std::string_view{},
+      .worker = merged_.worker ? std::string_view{*merged_.worker} : std::string_view{},
+      .received = counts.received,
+      .succeeded = counts.succeeded,
+      .failed = counts.failed,
+      .retried = counts.retried,
+      .waited = wait_of(before, event, merged_),
+      .ran = {}};
+  const std::int64_t own_second = unix_second(std::min(*happened, now));
+  if (sample.waited) rollup_.waited(*sample.waited, own_second);
+  const bool ended = counts.succeeded || counts.failed;
+  if (ended && event.runtime && *event.runtime >= 0 && *event.runtime < 1e12) {
+    sample.ran = microseconds{static_cast<std::int64_t>(*event.runtime * 1e6)};
+    rollup_.ran(*sample.ran, second);
   }
+  names_.take(sample, second != 0 ? second : own_second);
+  if (ended && workers_.contains(event.origin.hostname))
+    worker_details_[event.origin.hostname].end(sample.name, counts.succeeded);
   return &merged_;
 }
 
@@ -292,6 +329,7 @@ void LiveState::clock_stepped(microseconds by) {
     worker.clock = {};
   }
   for (Sample& sample : samples_) sample.at += by;
+  for (auto& [name, queue] : queue_details_) queue.clock_stepped(by);
   shift(event_rate_, by);
   shift(missed_rate_, by);
   watched_ += std::chrono::floor<seconds>(by).count();
@@ -321,6 +359,12 @@ void LiveState::set_lag(microseconds lag, WallTime now) {
   monitor_.lag_at = now;
 }
 
+void LiveState::set_broker_error(std::string error) {
+  const bool changed = monitor_.broker_error != error;
+  monitor_.broker_error = std::move(error);
+  if (changed) explain_queues(monitor_.queues_read.value_or(started_));
+}
+
 void LiveState::set_queues(const std::vector<QueueFigures>& queues, WallTime now) {
   Sample sample{.at = now, .totals = {}};
   for (const QueueFigures& each : queues) {
@@ -329,7 +373,8 @@ void LiveState::set_queues(const std::vector<QueueFigures>& queues, WallTime now
   while (!samples_.empty() && samples_.front().at + kRateWindow < now) samples_.pop_front();
   std::map<std::string, LiveQueue> fresh;
   for (const QueueFigures& each : queues) {
-    LiveQueue queue{.figures = each, .in_rate = std::nullopt, .out_rate = std::nullopt};
+    LiveQueue queue;
+    queue.figures = each;
     if (!samples_.empty() && samples_.front().at < now) {
       const auto before = samples_.front().totals.find(each.name.str());
       const double span = std::chrono::duration<double>(now - samples_.front().at).count();
@@ -347,6 +392,72 @@ void LiveState::set_queues(const std::vector<QueueFigures>& queues, WallTime now
   samples_.push_back(std::move(sample));
   queues_ = std::move(fresh);
   monitor_.queues_read = now;
+  measure_queues(queues, now);
+  explain_queues(now);
+}
+
+void LiveState::measure_queues(const std::vector<QueueFigures>& queues, WallTime now) {
+  std::erase_if(queue_details_, [&](const auto& item) { return !queues_.contains(item.first); });
+  for (const QueueFigures& each : queues) {
+    auto detail = queue_details_.find(each.name.str());
+    if (detail == queue_details_.end()) {
+      if (queue_details_.size() >= kMostQueueDetails) continue;
+      detail = queue_details_.try_emplace(each.name.str()).first;
+    }
+    detail->second.measure(each, now);
+  }
+}
+
+std::vector<WorkerStand> LiveState::worker_stands(WallTime now) const {
+  std::map<std::string_view, std::vector<std::pair<std::string, std::uint64_t>>> runs;
+  tasks_.each_running([&](const std::string& worker, const std::string& name, std::uint64_t tasks) {
+    runs[worker].emplace_back(name, tasks);
+  });
+  std::vector<WorkerStand> stands;
+  for (const auto& [name, worker] : workers_) {
+    const WorkerStatus status = worker.state.status(now);
+    if (status == WorkerStatus::Left) continue;
+    WorkerStand stand;
+    stand.name = name;
+    stand.online = status == WorkerStatus::Online;
+    stand.queues = parts_of(worker.state.queues);
+    stand.active = worker.state.active;
+    stand.slots = worker.state.slots;
+    stand.stuck = worker.state.stuck;
+    if (const auto found = runs.find(name); found != runs.end()) stand.runs = found->second;
+    stands.push_back(std::move(stand));
+  }
+  return stands;
+}
+
+void LiveState::explain_queues(WallTime now) {
+  const std::vector<WorkerStand> stands = worker_stands(now);
+  const auto oldest = tasks_.oldest_by_queue(kLookedThrough);
+  for (auto& [name, queue] : queues_) {
+    const QueueDetail* const detail = queue_detail(name);
+    const auto moved = detail == nullptr ? std::nullopt : detail->moved();
+    QueueStand stand{.ready = queue.figures.ready,
+                     .delayed = queue.figures.delayed,
+                     .consumers = queue.figures.consumers,
+                     .unmoved = {}};
+    if (moved) stand.unmoved = std::max(now - *moved, microseconds{0});
+    queue.drain_seconds = drain_seconds(stand.ready, queue.in_rate, queue.out_rate);
+    queue.why = standstill(name, stand, stands, monitor_.broker_error);
+    const bool stands_still = stand.ready > 0 && stand.unmoved && *stand.unmoved >= kStandsStill;
+    queue.stalled_since = stands_still ? moved : std::nullopt;
+    const auto known = oldest.find(name);
+    queue.oldest_task = known == oldest.end() ? TaskId{} : known->second;
+  }
+}
+
+const WorkerDetail* LiveState::worker_detail(const std::string& name) const {
+  const auto found = worker_details_.find(name);
+  return found == worker_details_.end() ? nullptr : &found->second;
+}
+
+const QueueDetail* LiveState::queue_detail(const std::string& name) const {
+  const auto found = queue_details_.find(name);
+  return found == queue_details_.end() ? nullptr : &found->second;
 }
 
 void LiveState::tick(WallTime now) {
@@ -363,12 +474,17 @@ void LiveState::tick(WallTime now) {
     blind(*monitor_.events_read, now, reading ? BlindReason::Behind : BlindReason::Outage);
   }
   rollup_.forget(unix_second(now));
+  for (const auto& [name, worker] : workers_) {
+    if (worker.state.status(now) == WorkerStatus::Online)
+      worker_details_[name].look(worker.state.active, unix_second(now));
+  }
   std::erase_if(workers_, [now](const auto& item) {
     const WorkerState& worker = item.second.state;
     if (!worker.last_seen) return false;
     const auto silent = now - *worker.last_seen;
     return worker.status(now) == WorkerStatus::Left ? silent > kForgetLeft : silent > kForgetLost;
   });
+  std::erase_if(worker_details_, [&](const auto& item) { return !workers_.contains(item.first); });
 }
 
 const Task* LiveState::find(const TaskId& id) const {
@@ -430,7 +546,9 @@ Truth LiveState::truth(WallTime now) const {
     }
   }
   for (const auto& [name, queue] : queues_) {
-    QueueFact fact{name, queue.figures.ready, queue.figures.consumers, std::nullopt};
+    QueueFact fact{name, queue.figures.ready, queue.figures.consumers, std::nullopt, {}, {}};
+    fact.why = queue.why;
+    if (queue.stalled_since) fact.unmoved = now - *queue.stalled_since;
     if (queue.figures.oldest_ready) {
       fact.oldest_wait = std::max<microseconds>(now - *queue.figures.oldest_ready, microseconds{0});
     }

@@ -14,8 +14,11 @@
 
 #include "blind_spans.hpp"
 #include "clock_watch.hpp"
+#include "names.hpp"
+#include "queue_detail.hpp"
 #include "rollup.hpp"
 #include "series.hpp"
+#include "standstill.hpp"
 #include "task_table.hpp"
 #include "truth.hpp"
 #include "umbel/broker/broker.hpp"
@@ -25,6 +28,7 @@
 #include "umbel/store/schedule_error.hpp"
 #include "umbel/store/submissions.hpp"
 #include "umbel/store/tick_ledger.hpp"
+#include "worker_detail.hpp"
 
 namespace umbel::collector {
 
@@ -47,6 +51,10 @@ struct LiveWorker {
 struct LiveQueue {
   QueueFigures figures;
   std::optional<double> in_rate, out_rate;  // per second, over the last 10 s
+  std::optional<double> drain_seconds;      // see drain_seconds()
+  std::optional<Standstill> why;            // it stands still; nothing: it does not
+  std::optional<WallTime> stalled_since;    // nothing: it does not stand
+  TaskId oldest_task;                       // of those known that wait; empty: none is known
 };
 
 struct ScheduleRow {
@@ -80,6 +88,7 @@ class LiveState {
  public:
   static constexpr std::size_t kMostWorkers = 1000;
   static constexpr std::size_t kNamesPerWorker = 200;
+  static constexpr std::size_t kMostQueueDetails = 500;
 
   LiveState(std::size_t most_tasks, WallTime started);
 
@@ -88,6 +97,8 @@ class LiveState {
   void restore(LiveWorker worker);
   void restore(const BlindSpans& spans);
   void restore(Rollup rollup) { rollup_ = std::move(rollup); }
+  // The rows of Names; after the rollup, which knows of minutes in which nothing happened.
+  void restore_names(const std::vector<KeptRow>& rows, WallTime now);
   // Everything that events told is forgotten, as the history is about to tell it anew. Figures
   // stay, and versions go on rising.
   void forget_events();
@@ -114,7 +125,7 @@ class LiveState {
   // The stream was cut: what happened before `from` is not known.
   void blind_until(WallTime from);
   void set_lag(std::chrono::microseconds lag, WallTime now);
-  void set_broker_error(std::string error) { monitor_.broker_error = std::move(error); }
+  void set_broker_error(std::string error);
   void set_store_error(std::string error) { monitor_.store_error = std::move(error); }
   void set_schedule_error(std::optional<ScheduleError> error) {
     monitor_.schedule_error = std::move(error);
@@ -161,6 +172,11 @@ class LiveState {
   [[nodiscard]] const Series& series() const { return series_; }
   [[nodiscard]] Rollup& rollup() { return rollup_; }
   [[nodiscard]] const Rollup& rollup() const { return rollup_; }
+  [[nodiscard]] Names& names() { return names_; }
+  [[nodiscard]] const Names& names() const { return names_; }
+  // Nothing: not known.
+  [[nodiscard]] const WorkerDetail* worker_detail(const std::string& name) const;
+  [[nodiscard]] const QueueDetail* queue_detail(const std::string& name) const;
   [[nodiscard]] BlindSpans& blind_spans() { return blind_; }
   [[nodiscard]] const BlindSpans& blind_spans() const { return blind_; }
   // Seconds that were noted as blind for this reason since the start.
@@ -183,6 +199,9 @@ class LiveState {
   const Task* merge(const TaskEvent& event, WallTime now, std::optional<WallTime> happened);
   void number(const EventOrigin& origin, LiveWorker& worker, WallTime now, WallTime published);
   void note_start(const TaskEvent& event, LiveWorker& worker);
+  void measure_queues(const std::vector<QueueFigures>& queues, WallTime now);
+  void explain_queues(WallTime now);
+  [[nodiscard]] std::vector<WorkerStand> worker_stands(WallTime now) const;
   LiveWorker* worker_of(const EventOrigin& origin);
   void blind(WallTime from, WallTime to, BlindReason reason, std::uint64_t lost = 0,
              const std::string& who = {});
@@ -201,6 +220,9 @@ class LiveState {
   MonitorFacts monitor_;
   Series series_;
   Rollup rollup_;
+  Names names_;
+  std::map<std::string, WorkerDetail> worker_details_;  // of those in workers_
+  std::map<std::string, QueueDetail> queue_details_;    // of some in queues_
   std::int64_t watched_ = 0;  // the last second told to the rollup as watched
   BlindSpans blind_;
   std::array<std::uint64_t, 5> blind_seconds_{};

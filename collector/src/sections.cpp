@@ -166,10 +166,18 @@ json::object queue_row(const LiveQueue& queue, WallTime now) {
   const auto rate = [](const std::optional<double>& value) {
     return optional_number(value ? std::optional{rounded(*value)} : std::nullopt);
   };
-  return {{"name", figures.name.str()},     {"ready", figures.ready},
-          {"delayed", figures.delayed},     {"unacked", figures.unacked},
-          {"consumers", figures.consumers}, {"oldest_age", std::move(oldest)},
-          {"in_rate", rate(queue.in_rate)}, {"out_rate", rate(queue.out_rate)}};
+  return {{"name", figures.name.str()},
+          {"ready", figures.ready},
+          {"delayed", figures.delayed},
+          {"unacked", figures.unacked},
+          {"consumers", figures.consumers},
+          {"oldest_age", std::move(oldest)},
+          {"in_rate", rate(queue.in_rate)},
+          {"out_rate", rate(queue.out_rate)},
+          {"drain_seconds", rate(queue.drain_seconds)},
+          {"why", queue.why ? json::value(queue.why->text) : json::value(nullptr)},
+          {"stalled_since", seconds(queue.stalled_since)},
+          {"oldest_task", words_or_null(queue.oldest_task.str())}};
 }
 
 json::object task_row(const Task& task) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 namespace umbel::collector {
 namespace {
@@ -26,6 +27,10 @@ std::optional<std::uint64_t> hex_digit(char c) {
 std::uint64_t stub_key(std::string_view id) { return std::hash<std::string_view>{}(id); }
 
 bool dash_at(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+
+bool waits(TaskState state) {
+  return state == TaskState::Pending || state == TaskState::Received || state == TaskState::Retry;
+}
 
 }  // namespace
 
@@ -288,6 +293,16 @@ void TaskTable::unlink(std::uint32_t place) {
 void TaskTable::count(const Row& row, bool in) {
   std::uint64_t& of_state = by_state_[static_cast<std::size_t>(row.state)];
   in ? ++of_state : --of_state;
+  const bool runs = row.state == TaskState::Started;
+  if (runs || waits(row.state)) {
+    Pairs& pairs = runs ? running_ : waiting_;
+    const std::uint64_t key = std::uint64_t{runs ? row.worker : row.queue} << 32U | row.name;
+    if (in) {
+      ++pairs[key];
+    } else if (const auto found = pairs.find(key); --found->second == 0) {
+      pairs.erase(found);
+    }
+  }
   if (row.state != TaskState::Started || row.worker == NamePool::kNone) return;
   if (in) {
     ++running_on_[row.worker];
@@ -307,6 +322,38 @@ bool TaskTable::would_press(std::size_t more) const {
 std::uint64_t TaskTable::running_on(std::string_view worker) const {
   const auto found = running_on_.find(names_.find(worker));
   return found == running_on_.end() ? 0 : found->second;
+}
+
+std::vector<Task> TaskTable::oldest(const Wanted& wanted, std::size_t limit) const {
+  std::vector<Task> found;
+  const NamePool::Id worker = names_.find(wanted.worker);
+  const NamePool::Id queue = names_.find(wanted.queue);
+  const auto fits = [](std::string_view text, NamePool::Id id, NamePool::Id of_row) {
+    return text.empty() || (id != NamePool::kNone && id == of_row);
+  };
+  for (std::uint32_t place = lists_[0].oldest; place != kNowhere && found.size() < limit;
+       place = row(place).newer) {
+    const Row& each = row(place);
+    if ((wanted.running ? each.state == TaskState::Started : waits(each.state)) &&
+        fits(wanted.worker, worker, each.worker) && fits(wanted.queue, queue, each.queue)) {
+      found.push_back(task_at(place));
+    }
+  }
+  return found;
+}
+
+std::map<std::string, TaskId> TaskTable::oldest_by_queue(std::size_t most) const {
+  std::set<NamePool::Id> open;
+  for (const auto& [key, tasks] : waiting_) open.insert(static_cast<NamePool::Id>(key >> 32U));
+  open.erase(NamePool::kNone);
+  std::map<std::string, TaskId> found;
+  for (std::uint32_t place = lists_[0].oldest; place != kNowhere && most > 0 && !open.empty();
+       place = row(place).newer, --most) {
+    const Row& each = row(place);
+    if (waits(each.state) && open.erase(each.queue) > 0)
+      found.emplace(names_.text(each.queue), TaskId{text_of(each.id)});
+  }
+  return found;
 }
 
 void TaskTable::keep_stub(const Row& gone) {

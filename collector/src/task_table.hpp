@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,6 +80,26 @@ class TaskTable {
   void back_from_absence(const Task& task);
   // Tasks in the state Started on this worker; stubs are not looked at.
   [[nodiscard]] std::uint64_t running_on(std::string_view worker) const;
+  // `visit(worker, name, tasks)` for what runs, `visit(queue, name, tasks)` for what is known and
+  // neither runs nor has ended; an empty text where that is not known. In no order; stubs are not
+  // looked at.
+  template <class Visit>
+  void each_running(Visit visit) const {
+    each_pair(running_, visit);
+  }
+  template <class Visit>
+  void each_waiting(Visit visit) const {
+    each_pair(waiting_, visit);
+  }
+  // Of the unfinished tasks that fit, those that changed longest ago first.
+  struct Wanted {
+    bool running = false;                // else those that neither run nor have ended
+    std::string_view worker{}, queue{};  // empty: any
+  };
+  [[nodiscard]] std::vector<Task> oldest(const Wanted& wanted, std::size_t limit) const;
+  // Of each queue the waiting task that changed longest ago, as far as the first `most` unfinished
+  // ones tell.
+  [[nodiscard]] std::map<std::string, TaskId> oldest_by_queue(std::size_t most) const;
   // Whether so many new tasks would leave no room for an unfinished one that is here.
   [[nodiscard]] bool would_press(std::size_t more) const;
   [[nodiscard]] std::uint64_t evicted() const { return evicted_; }
@@ -170,6 +191,15 @@ class TaskTable {
   void keep_stub(const Row& gone);
   void drop_stub(std::uint64_t key);
   void count(const Row& row, bool in);
+  using Pairs = std::unordered_map<std::uint64_t, std::uint64_t>;  // tasks by two texts of the pool
+  template <class Visit>
+  void each_pair(const Pairs& pairs, Visit visit) const {
+    static const std::string none;
+    const auto text = [&](std::uint64_t id) -> const std::string& {
+      return id == NamePool::kNone ? none : names_.text(static_cast<NamePool::Id>(id));
+    };
+    for (const auto& [key, tasks] : pairs) visit(text(key >> 32U), text(key & 0xFFFF'FFFFU), tasks);
+  }
   void drop_texts(std::uint32_t place);
   [[nodiscard]] std::uint32_t new_place();
   [[nodiscard]] List& list_of(const Row& row) { return lists_[is_final(row.state) ? 1 : 0]; }
@@ -190,7 +220,8 @@ class TaskTable {
   std::array<std::uint64_t, 9> by_state_{}, absent_{};  // rows and stubs; neither
   std::uint64_t version_ = 0, evicted_ = 0, evicted_unfinished_ = 0;
   std::unordered_map<NamePool::Id, std::uint64_t> running_on_;
-  std::unordered_map<std::uint64_t, Stub> stubs_;                   // by the hash of their id
+  Pairs running_, waiting_;                        // by worker and name; by queue and name
+  std::unordered_map<std::uint64_t, Stub> stubs_;  // by the hash of their id
   std::deque<std::pair<std::uint64_t, std::uint32_t>> stub_order_;  // key and number
   std::uint32_t stub_number_ = 0;
   std::unordered_map<std::uint32_t, Texts> texts_;

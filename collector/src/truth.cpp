@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "umbel/base/text.hpp"
+#include "umbel/http/message.hpp"
 
 namespace umbel::collector {
 namespace {
@@ -15,8 +16,7 @@ using std::chrono::seconds;
 constexpr microseconds kBlind = seconds{5};
 constexpr microseconds kBehind = seconds{10};
 constexpr microseconds kJustStarted = seconds{6};  // three heartbeats
-constexpr microseconds kStandsStill = seconds{10};
-constexpr std::size_t kLongestReason = 200;  // bytes
+constexpr std::size_t kLongestReason = 200;        // bytes
 constexpr microseconds kLongWait = seconds{60};
 constexpr std::uint64_t kEnoughToJudge = 10;
 constexpr double kManyFail = 0.05;
@@ -49,6 +49,10 @@ std::string because(const std::string& reason) {
   return reason.empty() ? "" : " The broker says: " + shortened(reason, kLongestReason) + ".";
 }
 
+std::string link_to(std::string_view view, const std::string& name) {
+  return fmt::format("/{}/{}", view, http::percent_encoded(name));
+}
+
 std::optional<Truth> stuck_slots(const TruthFacts& facts) {
   if (facts.workers_stuck.empty()) return std::nullopt;
   const StuckFact& first = facts.workers_stuck.front();
@@ -64,7 +68,7 @@ std::optional<Truth> stuck_slots(const TruthFacts& facts) {
   return Truth{nobody_works ? TruthLevel::Bad : TruthLevel::Warn,
                text + (nobody_works ? ". No task is run until it is restarted."
                                     : ". They come back when it is restarted."),
-               "/workers"};
+               facts.workers_stuck.size() == 1 ? link_to("worker", first.worker) : "/workers"};
 }
 
 std::optional<Truth> store_trouble(const TruthFacts& facts) {
@@ -105,20 +109,31 @@ std::optional<Truth> blindness(const TruthFacts& facts) {
   return std::nullopt;
 }
 
+// How long nobody has taken from it though something waits; nothing: somebody does or will.
+std::optional<microseconds> stands_for(const QueueFact& queue) {
+  if (queue.ready == 0) return std::nullopt;
+  if (queue.unmoved && queue.why && wants_help(queue.why->kind)) return queue.unmoved;
+  const bool nobody =
+      queue.consumers == 0 && queue.oldest_wait.value_or(microseconds{}) >= kStandsStill;
+  return nobody ? queue.oldest_wait : std::nullopt;
+}
+
 std::optional<Truth> standing_queue(const TruthFacts& facts) {
   const QueueFact* worst = nullptr;
+  std::optional<microseconds> longest;
   for (const QueueFact& queue : facts.queues) {
-    if (queue.ready == 0 || queue.consumers > 0 ||
-        queue.oldest_wait.value_or(microseconds{}) < kStandsStill) {
-      continue;
-    }
-    if (worst == nullptr || *queue.oldest_wait > *worst->oldest_wait) worst = &queue;
+    const auto stands = stands_for(queue);
+    if (!stands || (longest && *longest >= *stands)) continue;
+    longest = stands;
+    worst = &queue;
   }
   if (worst == nullptr) return std::nullopt;
-  return Truth{TruthLevel::Bad,
-               fmt::format("Queue {} has stood still for {}: no worker takes from it. {}.",
-                           worst->name, spoken(*worst->oldest_wait), tasks_wait(worst->ready)),
-               "/queues"};
+  return Truth{
+      TruthLevel::Bad,
+      fmt::format("Queue {} has stood still for {}: {}. {}.", worst->name, spoken(*longest),
+                  worst->why ? worst->why->text : "no worker takes from it",
+                  tasks_wait(worst->ready)),
+      link_to("queue", worst->name)};
 }
 
 std::optional<Truth> missing_workers(const TruthFacts& facts) {
@@ -130,7 +145,7 @@ std::optional<Truth> missing_workers(const TruthFacts& facts) {
         count == 1 ? fmt::format("Worker {} stopped without a goodbye.", facts.workers_lost.front())
                    : fmt::format("{} workers stopped without a goodbye, {} among them.", count,
                                  facts.workers_lost.front()),
-        "/workers"};
+        count == 1 ? link_to("worker", facts.workers_lost.front()) : "/workers"};
   }
   std::uint64_t waiting = 0;
   for (const QueueFact& queue : facts.queues) waiting += queue.ready;
@@ -147,17 +162,16 @@ std::optional<Truth> failures(const TruthFacts& facts) {
   return Truth{ratio > kMostFail ? TruthLevel::Bad : TruthLevel::Warn,
                fmt::format("{} of the last minute's {} tasks failed.", percent(ratio),
                            grouped(facts.finished)),
-               "/tasks?state=FAILURE"};
+               "/errors"};
 }
 
-std::optional<microseconds> oldest_wait(const TruthFacts& facts, std::string& queue) {
-  std::optional<microseconds> oldest;
+const QueueFact* longest_waiting(const TruthFacts& facts) {
+  const QueueFact* longest = nullptr;
   for (const QueueFact& each : facts.queues) {
-    if (!each.oldest_wait || (oldest && *oldest >= *each.oldest_wait)) continue;
-    oldest = each.oldest_wait;
-    queue = each.name;
+    if (each.oldest_wait && (longest == nullptr || *each.oldest_wait > *longest->oldest_wait))
+      longest = &each;
   }
-  return oldest;
+  return longest;
 }
 
 std::optional<Truth> wrong_schedule(const TruthFacts& facts) {
@@ -232,8 +246,8 @@ Truth line_of_truth(const TruthFacts& facts) {
   for (const auto& each : {workers, failed}) {
     if (each && each->level == TruthLevel::Bad) return *each;
   }
-  std::string queue;
-  const auto oldest = oldest_wait(facts, queue);
+  const QueueFact* const queue = longest_waiting(facts);
+  const auto oldest = queue == nullptr ? std::nullopt : queue->oldest_wait;
   if (workers) return *workers;
   if (failed) return *failed;
   if (stuck) return *stuck;
@@ -241,8 +255,9 @@ Truth line_of_truth(const TruthFacts& facts) {
   if (auto lost = losses(facts)) return *lost;
   if (oldest && *oldest > kLongWait) {
     return {TruthLevel::Warn,
-            fmt::format("The oldest task in queue {} has waited {}.", queue, spoken(*oldest)),
-            "/queues"};
+            fmt::format("The oldest task in queue {} has waited {}{}.", queue->name,
+                        spoken(*oldest), queue->why ? ": " + queue->why->text : ""),
+            link_to("queue", queue->name)};
   }
   // A ratio of few says little.
   const std::string failing_part = facts.failed > 0 && facts.finished < kEnoughToJudge

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "standstill.hpp"
 #include "umbel/base/clock.hpp"
 
 namespace umbel::collector {
@@ -28,6 +29,8 @@ struct QueueFact {
   std::uint64_t ready = 0;
   std::uint64_t consumers = 0;
   std::optional<std::chrono::microseconds> oldest_wait;
+  std::optional<std::chrono::microseconds> unmoved{};  // it has stood still; nothing: it does not
+  std::optional<Standstill> why{};
 };
 
 struct StuckFact {
