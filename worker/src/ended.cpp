@@ -94,6 +94,18 @@ void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime no
   ended.finished = std::move(run);
 }
 
+bool conclude_as_known(Ended& ended, const EndedBy& by, WallTime now) {
+  const Job& job = ended.job;
+  if (!job.state.revoked) return false;
+  Ending ending;
+  ending.state = TaskState::Revoked;
+  ended.event = event_of(ending, job, now, std::nullopt);
+  if (by.log_tasks) {
+    ended.line = fmt::format("Discarding revoked task: {}[{}]", job.task.task, job.task.id.str());
+  }
+  return true;
+}
+
 Ended only_acknowledge(Job job) {
   Ended ended;
   ended.job = std::move(job);

@@ -18,7 +18,7 @@ namespace umbel {
 
 struct Ended {
   Job job;
-  std::optional<FinishedRun> finished;  // nothing: only acknowledge
+  std::optional<FinishedRun> finished;  // nothing: only acknowledge, and tell of `event` if any
   std::optional<TaskEvent> event;       // told once the result is stored
   std::string line;                     // for --log-tasks; empty: none
   std::unique_ptr<RunContext> context;  // for the hook; null: it never ran
@@ -37,6 +37,10 @@ struct EndedBy {
 // seconds; nothing: it never ran.
 void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime now,
               std::optional<double> runtime);
+
+// For a job whose task has its result already, and will not be run: nothing is stored. A revocation
+// that somebody asked for is told, since nobody else does; true: it was one.
+bool conclude_as_known(Ended& ended, const EndedBy& by, WallTime now);
 
 // For a job whose message is only to be acknowledged.
 [[nodiscard]] Ended only_acknowledge(Job job);

@@ -32,6 +32,10 @@ const char* outcome_name(TaskState state) {
   }
 }
 
+std::string label_of(const Job& job) {
+  return job.registered != nullptr ? job.task.task : std::string{"other"};
+}
+
 }  // namespace
 
 Finisher::Finisher(Parts parts, bool task_events, std::function<void(std::vector<Job>)> again,
@@ -222,7 +226,10 @@ void Finisher::tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>&
   std::size_t next = 0;
   std::vector<const Ended*> ours;
   for (auto& ended : batch) {
-    if (!ended.finished) continue;
+    if (!ended.finished) {
+      if (ended.event) tell_revoked(ended);
+      continue;
+    }
     const auto& run = *ended.finished;
     if (!outcomes[next++].stored) {
       parts_.instruments.duplicates.Increment();
@@ -231,7 +238,7 @@ void Finisher::tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>&
                 {{"task_id", run.id.str()}, {"task", run.name}});
       continue;
     }
-    const std::string label = ended.job.registered != nullptr ? run.name : "other";
+    const auto label = label_of(ended.job);
     parts_.instruments.finished(label, run.queue, outcome_name(run.state));
     if (run.runtime) parts_.instruments.ran(label, run.queue, *run.runtime);
     if (task_events_ && ended.event) parts_.events.send(std::move(*ended.event));
@@ -239,6 +246,13 @@ void Finisher::tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>&
     ours.push_back(&ended);
   }
   for (const auto* ended : ours) call_hook(*ended);
+}
+
+void Finisher::tell_revoked(Ended& ended) {
+  parts_.instruments.finished(label_of(ended.job), ended.job.queue,
+                              outcome_name(TaskState::Revoked));
+  if (task_events_) parts_.events.send(std::move(*ended.event));
+  if (!ended.line.empty()) log_.info(ended.line);
 }
 
 void Finisher::call_hook(const Ended& ended) const {

@@ -55,6 +55,7 @@ class Finisher {
   [[nodiscard]] bool is_ours(const FinishedRun& run, const std::stop_token& stop);
   void acknowledge();
   void tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
+  void tell_revoked(Ended& ended);
   void call_hook(const Ended& ended) const;
 
   Parts parts_;

@@ -1,5 +1,7 @@
 #include "instruments.hpp"
 
+#include <algorithm>
+
 namespace umbel {
 
 Instruments::Instruments(metrics::Metrics& metrics, const std::vector<QueueName>& queues)
@@ -17,6 +19,18 @@ Instruments::Instruments(metrics::Metrics& metrics, const std::vector<QueueName>
     (void)metrics.counter(metrics::kTaskRedelivered, {queue.str()});
     (void)metrics.counter(metrics::kTasksUndecodable, {queue.str()});
     (void)metrics.histogram(metrics::kTaskWaitSeconds, {queue.str()});
+  }
+}
+
+void Instruments::expect(const std::vector<CatalogueEntry>& tasks,
+                         const std::vector<QueueName>& queues) {
+  for (const auto& task : tasks) {
+    if (std::ranges::find(queues, task.queue) == queues.end()) continue;
+    for (const auto* outcome : {"success", "failure", "retry", "revoked"}) {
+      (void)metrics_.counter(metrics::kTasksFinished, {task.name, task.queue.str(), outcome});
+    }
+    (void)metrics_.histogram(metrics::kTaskRunSeconds, {task.name, task.queue.str()});
+    (void)metrics_.counter(metrics::kTasksStuck, {task.name});
   }
 }
 

@@ -9,6 +9,7 @@
 #include "umbel/base/ids.hpp"
 #include "umbel/metrics/catalogue.hpp"
 #include "umbel/metrics/metrics.hpp"
+#include "umbel/store/task_catalogue.hpp"
 
 namespace umbel {
 
@@ -19,6 +20,10 @@ class Instruments {
 
   prometheus::Gauge &active, &slots, &stuck, &prefetched;
   prometheus::Counter &duplicates, &superseded, &events_sent, &events_dropped;
+
+  // These tasks may come from now on: their series are there with 0, so that a rate sees the first
+  // failure. Of tasks whose queue is none of `queues` nothing comes here.
+  void expect(const std::vector<CatalogueEntry>& tasks, const std::vector<QueueName>& queues);
 
   void received(const QueueName& queue, bool redelivered);
   void undecodable(const QueueName& queue);

@@ -127,10 +127,12 @@ void Intake::route(Job job, WallTime now) {
   it.eta = job.task.eta;
   it.expires = job.task.expires;
   switch (judge(it, now)) {
-    case Verdict::Drop:
-      parts_.instruments.duplicates.Increment();
-      ways_.end(only_acknowledge(std::move(job)));
+    case Verdict::Drop: {
+      auto ended = only_acknowledge(std::move(job));
+      if (!conclude_as_known(ended, by_, now)) parts_.instruments.duplicates.Increment();
+      ways_.end(std::move(ended));
       return;
+    }
     case Verdict::Unfit: {
       const auto reason = shortened(*job.unfit, 500);
       parts_.instruments.undecodable(job.queue);

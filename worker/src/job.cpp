@@ -16,7 +16,7 @@ void note_broken_off(const std::vector<Job>& jobs, ResultStore& results, Instrum
                      const Log& log) {
   std::vector<HandedBack> started;
   for (const auto& job : jobs) {
-    if (job.started) started.push_back({job.task.id, job.task.task, job.queue});
+    if (job.started || job.begun) started.push_back({job.task.id, job.task.task, job.queue});
   }
   if (started.empty()) return;
   if (const auto noted = results.hand_back(started); !noted) {

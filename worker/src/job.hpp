@@ -83,6 +83,7 @@ struct Job {
   celery::TaskMessage task;
   const RegisteredTask* registered = nullptr;  // null: no such task here
   RunState state;
+  bool begun = false;    // the store knows that it starts, so nobody can revoke it
   bool started = false;  // its function was called
   SlotHold slot;
   GaugeHold prefetched;
@@ -94,7 +95,7 @@ inline constexpr const char* kPostponedHeader = "umbel_postponed";
 [[nodiscard]] std::int64_t postponements_of(const celery::TaskMessage& task);
 
 // Before jobs are given back because the worker stops: a note in the store that no worker was lost
-// with the ones that were started.
+// with the ones that were started, and that they can be revoked again.
 void note_broken_off(const std::vector<Job>& jobs, ResultStore& results, Instruments& instruments,
                      const Log& log);
 

@@ -7,8 +7,18 @@
 
 namespace umbel {
 
-Pool::Pool(std::size_t threads, Run run, std::function<void(Ended)> done, Instruments& instruments)
-    : run_{std::move(run)}, done_{std::move(done)}, instruments_{instruments} {
+namespace {
+
+constexpr double kSmooth = 0.2;  // the share of the newest run in what runs took lately
+
+}  // namespace
+
+Pool::Pool(std::size_t threads, Begin begin, Run run, std::function<void(Ended)> done,
+           Instruments& instruments)
+    : begin_{std::move(begin)},
+      run_{std::move(run)},
+      done_{std::move(done)},
+      instruments_{instruments} {
   threads_.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
@@ -138,15 +148,56 @@ std::uint64_t Pool::started() const {
   return started_;
 }
 
+std::size_t Pool::told_together() const {
+  if (!lately_) return 1;
+  const double most = static_cast<double>(kMostTogether);
+  const double fit = std::chrono::duration<double>(kTogether).count() / std::max(*lately_, 1e-6);
+  return static_cast<std::size_t>(std::clamp(fit, 1.0, most));
+}
+
+std::optional<Job> Pool::take_next(std::unique_lock<std::mutex>& lock) {
+  Job first = std::move(waiting_.front());
+  waiting_.pop_front();
+  if (first.begun || first.redelivered) return first;  // the latter is told by its run
+  std::vector<Job> batch;
+  batch.push_back(std::move(first));
+  for (const auto most = told_together(); batch.size() < most && !waiting_.empty();) {
+    if (waiting_.front().begun || waiting_.front().redelivered) break;
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  // One alone is told by its run, which waits for a store that does not answer.
+  if (batch.size() > 1) {
+    lock.unlock();
+    begin_(batch);
+    lock.lock();
+    if (closed_) {
+      for (auto& job : batch) {
+        Ended back;
+        back.job = std::move(job);
+        back.hand_back = true;
+        done_(std::move(back));
+      }
+      return std::nullopt;
+    }
+    for (auto job = batch.rbegin(); job + 1 != batch.rend(); ++job) {
+      waiting_.push_front(std::move(*job));
+    }
+    submitted_.notify_all();
+  }
+  return std::move(batch.front());
+}
+
 void Pool::work(const std::stop_token& stop) {
   std::mt19937_64 random{std::random_device{}()};
   std::unique_lock lock{mutex_};
   for (;;) {
     submitted_.wait(lock, stop, [this] { return !waiting_.empty(); });
     if (waiting_.empty()) return;  // told to stop, and nothing left
+    auto job = take_next(lock);
+    if (!job) continue;
     const auto running = running_.emplace(running_.end());
-    running->ended.job = std::move(waiting_.front());
-    waiting_.pop_front();
+    running->ended.job = std::move(*job);
     running->consumer = running->ended.job.consumer;
     running->name = running->ended.job.task.task;
     running->queue = running->ended.job.queue;
@@ -161,8 +212,11 @@ void Pool::work(const std::stop_token& stop) {
     running->active = GaugeHold{instruments_.active};
     lock.unlock();
     running->ended.job.prefetched.reset();
+    const auto begin = Steady::now();
     run_(running->ended, control, random);
+    const auto took = std::chrono::duration<double>(Steady::now() - begin).count();
     lock.lock();
+    lately_ = lately_ ? kSmooth * took + (1 - kSmooth) * *lately_ : took;
     // Under the lock, so that abandon(), give_up() and this agree on whose it is.
     if (!running->abandoned) done_(std::move(running->ended));
     if (running->stuck) {

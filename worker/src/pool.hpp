@@ -1,13 +1,16 @@
 // The threads that run tasks.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -23,9 +26,18 @@ class Pool {
   using Run =
       std::function<void(Ended&, const std::shared_ptr<RunControl>&, std::mt19937_64& random)>;
 
+  // Tells the store that jobs start, so that nobody can revoke them any more; it may leave some
+  // untold.
+  using Begin = std::function<void(std::span<Job>)>;
+  // Runs of less than this are told of together, as many as fit in it: a transaction for each would
+  // cost as much as they do.
+  static constexpr std::chrono::milliseconds kTogether{5};
+  static constexpr std::size_t kMostTogether = 64;
+
   // `run` runs a job; `done` takes it afterwards, unless it was abandoned meanwhile, and must not
   // call the pool.
-  Pool(std::size_t threads, Run run, std::function<void(Ended)> done, Instruments& instruments);
+  Pool(std::size_t threads, Begin begin, Run run, std::function<void(Ended)> done,
+       Instruments& instruments);
   ~Pool();
 
   // After close() the job comes back.
@@ -68,7 +80,12 @@ class Pool {
     GaugeHold active;
   };
   void work(const std::stop_token& stop);
+  // The next job, after it and perhaps some of those behind it have been told of as starting.
+  // Nothing: the pool was closed meanwhile. `lock` is held before and after.
+  [[nodiscard]] std::optional<Job> take_next(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] std::size_t told_together() const;
 
+  Begin begin_;
   Run run_;
   std::function<void(Ended)> done_;
   Instruments& instruments_;
@@ -78,6 +95,7 @@ class Pool {
   std::list<Running> running_;
   std::size_t stuck_ = 0;
   std::uint64_t started_ = 0;
+  std::optional<double> lately_;  // seconds that a run took, smoothed
   bool closed_ = false;
   bool interrupted_ = false;
   std::vector<std::jthread> threads_;

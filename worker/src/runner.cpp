@@ -33,6 +33,13 @@ Job face_of(const Job& job) {
   return face;
 }
 
+// A first delivery runs under the number that it was looked up with: should its task have begun a
+// newer run meanwhile, its result is refused.
+void note_begin(Job& job, const RunState& state) {
+  job.begun = true;
+  if (job.redelivered || state.final) job.state = state;
+}
+
 }  // namespace
 
 Runner::Runner(Parts parts, Limits limits, EndedBy by, bool task_events, Log log)
@@ -41,24 +48,43 @@ Runner::Runner(Parts parts, Limits limits, EndedBy by, bool task_events, Log log
       by_{std::move(by)},
       task_events_{task_events},
       log_{std::move(log)},
-      store_outage_{"store, for redelivered tasks", parts.clock, log_} {}
+      store_outage_{"store, for tasks that start", parts.clock, log_} {}
 
 // A redelivered message may have been running on a worker that vanished: its run gets a number of
 // its own, so that the older one, should it wake, cannot overwrite it.
-Runner::Start Runner::begin(Job& job, const RunControl& control) {
-  while (job.redelivered) {
-    const auto state = parts_.results.begin_again(job.task.id, job.task.task, job.queue);
+Result<RunState> Runner::tell_begin(const Job& job) {
+  if (job.redelivered) {
+    return parts_.results.begin_again(job.task.id, job.task.task, job.queue);
+  }
+  const NamedTask task{job.task.id, job.task.task, job.queue};
+  const auto states = parts_.results.begin({&task, 1});
+  if (!states) return states.error();
+  return states->front();
+}
+
+Runner::Start Runner::begin_one(Job& job, const RunControl& control) {
+  while (!job.begun) {
+    const auto state = tell_begin(job);
     if (state) {
       store_outage_.over();
-      job.state = *state;
-      return state->final ? Start::Final : Start::Go;
+      note_begin(job, *state);
+      break;
     }
-    parts_.instruments.store_failed("begin_again");
+    parts_.instruments.store_failed(job.redelivered ? "begin_again" : "begin");
     if (!pause_for(control.stop.get_token(), store_outage_.failed(state.error()))) {
       return Start::Interrupted;
     }
   }
-  return Start::Go;
+  return job.state.final ? Start::Final : Start::Go;
+}
+
+void Runner::begin(std::span<Job> jobs) {
+  std::vector<NamedTask> tasks;
+  tasks.reserve(jobs.size());
+  for (const auto& job : jobs) tasks.push_back({job.task.id, job.task.task, job.queue});
+  const auto states = parts_.results.begin(tasks);
+  if (!states) return;
+  for (std::size_t i = 0; i < jobs.size(); ++i) note_begin(jobs[i], (*states)[i]);
 }
 
 // A thread cannot be stopped, so a hard limit that came with the message is one more moment at
@@ -106,12 +132,12 @@ void Runner::run_anything(Ended& ended, const std::shared_ptr<RunControl>& contr
     conclude(ended, revoked_as_expired(), by_, now, std::nullopt);
     return;
   }
-  switch (begin(job, *control)) {
+  switch (begin_one(job, *control)) {
     case Start::Interrupted:
       ended.hand_back = true;
       return;
     case Start::Final:
-      parts_.instruments.duplicates.Increment();
+      if (!conclude_as_known(ended, by_, now)) parts_.instruments.duplicates.Increment();
       return;
     case Start::Go:
       call(ended, control, random);

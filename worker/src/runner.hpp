@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <span>
 
 #include "ended.hpp"
 #include "event_sender.hpp"
@@ -47,9 +48,13 @@ class Runner {
   // `random` is the calling thread's own.
   void run(Ended& ended, const std::shared_ptr<RunControl>& control, std::mt19937_64& random);
 
+  // Tells the store that these are about to start; if it does not answer, run() does it for each.
+  void begin(std::span<Job> jobs);
+
  private:
   enum class Start { Go, Final, Interrupted };
-  Start begin(Job& job, const RunControl& control);
+  Start begin_one(Job& job, const RunControl& control);
+  Result<RunState> tell_begin(const Job& job);
   void run_anything(Ended& ended, const std::shared_ptr<RunControl>& control,
                     std::mt19937_64& random);
   [[nodiscard]] std::optional<double> limit_of(const Job& job) const;

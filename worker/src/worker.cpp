@@ -110,7 +110,7 @@ struct Worker::Impl::Running {
                  w.options.events,
                  [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
                  w.log},
-        pool{w.options.concurrency,
+        pool{w.options.concurrency, [this](std::span<Job> jobs) { runner.begin(jobs); },
              [this](Ended& ended, const std::shared_ptr<RunControl>& control,
                     std::mt19937_64& random) { runner.run(ended, control, random); },
              [this](Ended ended) { ended_run(std::move(ended)); }, w.instruments},
@@ -275,6 +275,7 @@ Result<void> Worker::start() {
   auto consumer =
       impl_->broker.consume({impl_->queues, impl_->prefetch(), impl_->options.name.str()});
   if (!consumer) return consumer.error();
+  impl_->instruments.expect(entries, impl_->queues);
   impl_->instruments.slots.Set(static_cast<double>(impl_->options.concurrency));
   impl_->running = std::make_unique<Impl::Running>(*impl_, std::move(*consumer));
   impl_->log.info("worker started", {{"worker", impl_->options.name.str()},
