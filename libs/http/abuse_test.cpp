@@ -173,6 +173,7 @@ TEST_F(Abuse, AHeadThatTricklesInIsGivenUp) {
     trickle.write("GET /echo HTTP/1.1\r\nX: ");
     while (!done) {
       trickle.write("x");
+      // The slowness is the attack: a byte now and then, always sooner than a silent client's end.
       std::this_thread::sleep_for(milliseconds{50});
     }
   }};
@@ -195,6 +196,7 @@ TEST_F(Abuse, ABodyThatTricklesInIsGivenUp) {
     client.write(post("Content-Length: 4000\r\n"));
     while (!done) {
       client.write("x");
+      // The slowness is the attack, as above.
       std::this_thread::sleep_for(milliseconds{50});
     }
   }};

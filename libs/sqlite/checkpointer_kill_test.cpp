@@ -56,7 +56,8 @@ constexpr std::chrono::seconds kLongest{20};
   _exit(5);
 }
 
-// Children that write, each into the same file.
+// Children that write, each into the same file. Forked while this process has one thread: the child
+// does more than a child of a process with threads may.
 class Writer {
  public:
   explicit Writer(const std::string& path) {
@@ -118,6 +119,7 @@ TEST(CheckpointerKilled, LeavesASoundFileWithAllThatWasCommitted) {
       ASSERT_TRUE(id) << "the writer ended by itself";
       committed = *id;
     }
+    // The instant of the kill is what is random here; nothing is waited for.
     std::this_thread::sleep_for(
         std::chrono::microseconds{std::uniform_int_distribution<int>{0, 5000}(random)});
     const auto status = writer.kill();

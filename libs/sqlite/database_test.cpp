@@ -145,6 +145,8 @@ TEST(Database, IsMigratedOnceByManyThreadsAtATime) {
   EXPECT_EQ(failed, 0);
 }
 
+// Forked while this process has one thread: each child does more than a child of a process with
+// threads may.
 TEST(Database, IsMigratedOnceByManyProcessesAtATime) {
   const TempDir dir;
   const auto path = dir.file("n.db");

@@ -172,7 +172,7 @@ TEST_P(StoreSharingConformance, AStoreOpenedAgainHasEverything) {
 }
 
 TEST_P(StoreSharingConformance, WhatAKilledProcessAcceptedIsSeenByAnother) {
-  store.reset();  // no connection of ours may cross the fork
+  store.reset();  // no connection and no thread of ours may cross the fork
   int pipe_ends[2] = {-1, -1};
   ASSERT_EQ(pipe(pipe_ends), 0);
   const auto child = fork();

@@ -58,8 +58,8 @@ class KillMatrix : public ::testing::Test {
   [[nodiscard]] int between(int least, int most) {
     return std::uniform_int_distribution{least, most}(random_);
   }
-  // The instants are random on purpose, so here a sleep is the thing itself.
   void any_time(int most_milliseconds) {
+    // The instant of the kill is what is random here; nothing is waited for.
     std::this_thread::sleep_for(milliseconds{between(0, most_milliseconds)});
   }
 

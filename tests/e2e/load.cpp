@@ -18,7 +18,7 @@ constexpr std::size_t kResultsAtOnce = 1000;
 // Sleeps up to the next beat of `pace`; what was slept through is not made up for.
 void keep_pace(Steady::time_point& next, microseconds pace) {
   next = std::max(next + pace, Steady::now() - std::chrono::seconds{1});
-  std::this_thread::sleep_until(next);
+  std::this_thread::sleep_until(next);  // the pace of the load itself
 }
 
 }  // namespace
@@ -126,7 +126,8 @@ void Load::watch(const std::stop_token& stop) {
       }
     }
     if (!read || read->size() < kResultsAtOnce) {
-      std::this_thread::sleep_for(milliseconds{20});  // between looks
+      // Between looks, not instead of one: results of other processes come without a sign.
+      std::this_thread::sleep_for(milliseconds{20});
     }
   }
 }

@@ -80,6 +80,7 @@ async function stop(name, signal = 'SIGTERM') {
   if (child === undefined || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill(signal);
+  // A limit, not a wait: what is waited for is the end of the program.
   const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
   await ended;
   clearTimeout(late);
@@ -96,6 +97,7 @@ async function until(what, probe, limit = LIMIT) {
     } catch (error) {
       last = error;
     }
+    // Between looks, not instead of one.
     await new Promise((done) => setTimeout(done, 50));
   }
   throw new Error(`${what}: not within ${limit / 1000} s${last ? ` (${last.message})` : ''}`);
