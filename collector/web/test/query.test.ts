@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import type { TaskRow } from '../src/api/types';
 import { followable, glob, matches } from '../src/query/matches';
 import { parse, type Term } from '../src/query/parse';
+import { ranked } from '../src/query/rank';
 import { bytes, pieces, placeOfByte, quoted, valueOf, withTerm } from '../src/query/terms';
 
 interface Case {
@@ -107,4 +108,19 @@ describe('terms', () => {
     const text = 'größe 🌱 x';
     for (const place of [0, 2, 3, 6, 8, 10]) assert.equal(placeOfByte(text, bytes(text.slice(0, place))), place);
   });
+});
+
+describe('what is meant', () => {
+  const names = ['reddit.discover', 'reddit.fetch_submission', 'add', 'shop.add_order', 'Workers'];
+  const found = (typed: string) => ranked(names, typed, (name) => name, 3);
+  it('begins with what is typed before it holds it, and a word begins before it goes on', () => {
+    assert.deepEqual(found('add'), ['add', 'shop.add_order']);
+    assert.deepEqual(found('work'), ['Workers']);
+    assert.equal(found('fetch')[0], 'reddit.fetch_submission');
+  });
+  it('is found by its letters in order', () => {
+    assert.equal(found('rfs')[0], 'reddit.fetch_submission');
+    assert.deepEqual(found('xyz'), []);
+  });
+  it('is all of it when nothing is typed', () => assert.deepEqual(found(''), names.slice(0, 3)));
 });
