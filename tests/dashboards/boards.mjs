@@ -26,6 +26,12 @@ export function queries() {
   );
 }
 
+/** Every family that the programs export, with its kind, from docs/metrics.md, which is the catalogue. */
+export function families() {
+  const metrics = readFileSync(join(repository, 'docs/metrics.md'), 'utf8');
+  return new Map([...metrics.matchAll(/^\| `([a-z_]+)` \| (\w+) \|/gm)].map(([, name, kind]) => [name, kind]));
+}
+
 const WORDS = new Set(
   ('by on and or unless ignoring without group_left group_right offset bool sum max min avg count rate increase histogram_quantile time ' +
     'clamp_min clamp_max le').split(' '),

@@ -15,7 +15,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { boards, queries, repository, selectors } from './boards.mjs';
+import { boards, families, queries, repository, selectors } from './boards.mjs';
 
 const TROUBLE = /_(errors|missed|dropped|cut|shed|blind|folded|turned_away|superseded|duplicate|redelivered|postponed|clock_steps|closed_from_results|forgotten)(_|$|\{)|"missed"/;
 const LIMIT = Number(process.env.UMBEL_DASHBOARDS_LIMIT ?? 90) * 1000;
@@ -138,13 +138,14 @@ const startScheduler = () =>
 
 // ---------------------------------------------------------------- what is expected
 
-const kinds = async () => {
-  const told = await prometheus('metadata');
-  return (name) => {
-    const type = (each) => told[each]?.[0].type;
-    return type(name) ?? (type(name.replace(/_(bucket|sum|count)$/, '')) === 'histogram' ? 'histogram' : undefined);
+/** Whether a series is of a family that only rises. */
+const rising = (() => {
+  const kinds = families();
+  return (selector) => {
+    const name = selector.replace(/\{.*/s, '');
+    return kinds.get(name) === 'counter' || kinds.get(name.replace(/_(bucket|sum|count)$/, '')) === 'histogram';
   };
-};
+})();
 
 /** What an expression reads in the end: recording rules written out, the variables of a board chosen as `All`. */
 async function reader() {
@@ -188,8 +189,8 @@ async function run() {
   const all = queries().map((query) => ({ ...query, expr: chosen(query.expr) }));
   for (const query of all) {
     query.before = await ask(query.expr);
-    query.counts = new Map();
-    for (const selector of reads(query.expr)) query.counts.set(selector, await total(selector));
+    query.counters = [];
+    for (const selector of reads(query.expr).filter(rising)) query.counters.push({ selector, before: await total(selector) });
   }
 
   startScheduler();
@@ -198,15 +199,6 @@ async function run() {
   await enqueue('add', { x: 1, y: 2 });
   await enqueue('sleep', { seconds: 2 });
 
-  // By now each family has told its kind, those that begin with their first task too.
-  await until('the tasks are in the figures', async () => (await ask('sum(umbel_tasks_finished_total{outcome="failure"}) >= 5')).size > 0);
-  await until('the scheduler is in the figures', async () => (await ask('sum(umbel_schedule_ticks_total{outcome="enqueued"}) > 0')).size > 0);
-  const kind = await kinds();
-  for (const query of all) {
-    query.counters = [...query.counts]
-      .filter(([selector]) => ['counter', 'histogram'].includes(kind(selector.replace(/\{.*/s, ''))))
-      .map(([selector, before]) => ({ selector, before }));
-  }
   return { began, all };
 }
 

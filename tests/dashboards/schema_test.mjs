@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { boards, repository, selectors } from './boards.mjs';
+import { boards, families, repository, selectors } from './boards.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -73,12 +73,10 @@ test('what the schema does not know is noticed, wherever it stands', () => {
 });
 
 const known = () => {
-  const metrics = readFileSync(join(repository, 'docs/metrics.md'), 'utf8');
-  const kinds = new Map([...metrics.matchAll(/^\| `([a-z_]+)` \| (\w+) \|/gm)].map(([, name, kind]) => [name, kind]));
   const rules = readFileSync(join(repository, 'prometheus/rules/umbel.yml'), 'utf8');
   const names = new Set(['up', 'ALERTS', 'scrape_samples_scraped']);
   for (const [, name] of rules.matchAll(/record: (\S+)/g)) names.add(name);
-  for (const [name, kind] of kinds) {
+  for (const [name, kind] of families()) {
     names.add(name);
     if (kind === 'histogram') for (const part of ['bucket', 'sum', 'count']) names.add(`${name}_${part}`);
   }
