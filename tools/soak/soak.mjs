@@ -30,6 +30,11 @@ const HELP = `node tools/soak/soak.mjs [options]
   --svg FILE     the picture; none without it
   --keep         leave the stack's folder behind
 
+Before the load begins each thread of each program's HTTP server answers once: the first answer of a
+thread makes its stack and its buffers real memory (collector/README.md, "Memory"), and left to
+chance that would go on for an hour. The simulator's ledger and the collector's live state are kept
+small enough to be full within the warm-up.
+
 Flat means: over the time after the warm-up (a third, at most ten minutes), the straight line through
 a program's own memory rises by no more than 3 % of its median or 3 MiB, that of its threads by no
 more than 1, of its descriptors by no more than 3. Every task that was asked for has ended, no file
@@ -111,7 +116,9 @@ const up = spawn(
       ...process.env,
       UMBEL_RATE: '5',
       UMBEL_RATE_LIMIT: '1000000',
-      UMBEL_MAX_TASKS: '10000', // so that the live state is full well within the warm-up
+      // So that both are full well within the warm-up.
+      UMBEL_MAX_TASKS: '10000',
+      UMBEL_LEDGER_KEEP: '1000',
       ...faults(Number(options.faults)),
     },
   },
@@ -144,9 +151,9 @@ const until = async (what, holds, limit = 90_000) => {
 // ---------------------------------------------------------------- the load
 
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-function call(method, path, body) {
+function call(method, path, body, how = { port, agent }) {
   return new Promise((done) => {
-    const sent = request({ host: '127.0.0.1', port, method, path, agent, timeout: 10_000 }, (answer) => {
+    const sent = request({ host: '127.0.0.1', ...how, method, path, timeout: 10_000 }, (answer) => {
       let text = '';
       answer.on('data', (bytes) => (text += bytes));
       answer.on('end', () => done({ status: answer.statusCode, text }));
@@ -177,6 +184,21 @@ async function ask(number) {
   }
   load.asked += 1;
   if (number % 50 === 0) open.add(JSON.parse(text).task.id); // these are asked after
+}
+
+// Each connection goes to the thread that has been idle longest, so twice as many as there are
+// threads reach all of them; of the collector over the longest way that a request takes.
+async function touchThreads() {
+  const running = programs();
+  const servers = { collector: port, simulator: 8090 + offset, scheduler: 9201 + offset, 'worker-1': 9101 + offset, 'worker-2': 9102 + offset };
+  for (const [name, at] of Object.entries(servers)) {
+    const threads = processFigures(running.get(name))?.threads ?? 0;
+    for (let i = 0; i < 2 * threads; ++i) {
+      const how = { port: at, agent: false };
+      const { status } = await (name === 'collector' ? call('POST', '/task/noop', '{}', how) : call('GET', '/healthz', undefined, how));
+      if (name === 'collector' && status === 200) load.asked += 1;
+    }
+  }
 }
 
 let asking = true;
@@ -254,6 +276,7 @@ console.log(`${minutes} minutes at ${rate} tasks/s, ${options.pages} pages; in $
 await until('the stack is up', () => printed.includes('Ctrl-C stops everything') || up.exitCode !== null);
 if (up.exitCode !== null) throw new Error(`umbel up ended\n${printed}`);
 const pages = Array.from({ length: Number(options.pages) }, () => new LiveClient(port));
+await touchThreads();
 const began = Date.now();
 const asked = keepAsking();
 const lookedAfter = keepLookingAfter();
