@@ -21,10 +21,9 @@
 #include <thread>
 #include <vector>
 
+#include "embedded_engines.hpp"
 #include "processes.hpp"
-#include "umbel/broker_sqlite/sqlite_broker.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
-#include "umbel/store_sqlite/sqlite_store.hpp"
 #include "umbel/testing/free_port.hpp"
 #include "umbel/testing/temp_dir.hpp"
 #include "umbel/worker/worker.hpp"
@@ -35,6 +34,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using umbel::Steady;
 using umbel::bench::Child;
+using umbel::bench::Engines;
 
 constexpr seconds kLongest{120};  // a run that takes longer is broken
 constexpr std::size_t kProducers = 4;
@@ -47,17 +47,6 @@ struct Options {
   std::string collector, only;
   std::string folder;  // set with one of those below: be that process
   bool produce = false, work = false, events = false;
-};
-
-struct Engines {
-  explicit Engines(const std::string& folder)
-      : broker{umbel::open_sqlite_broker({.path = folder + "/broker.db"}, clock, log).value()},
-        store{umbel::open_sqlite_store({.path = folder + "/store.db"}, clock, log).value()} {}
-
-  umbel::SystemClock clock;
-  umbel::Log log{"bench", umbel::LogLevel::Warn};
-  std::unique_ptr<umbel::Broker> broker;
-  std::unique_ptr<umbel::Store> store;
 };
 
 // The same for all processes of a machine.

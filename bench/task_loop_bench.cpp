@@ -21,12 +21,11 @@
 #include <string>
 #include <thread>
 
+#include "embedded_engines.hpp"
 #include "processes.hpp"
 #include "sqlite_loop.hpp"
-#include "umbel/broker_sqlite/sqlite_broker.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
 #include "umbel/store_sqlite/sqlite_history.hpp"
-#include "umbel/store_sqlite/sqlite_store.hpp"
 #include "umbel/testing/free_port.hpp"
 #include "umbel/testing/temp_dir.hpp"
 #include "umbel/worker/worker.hpp"
@@ -37,6 +36,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using umbel::Steady;
 using umbel::bench::Child;
+using umbel::bench::Engines;
 
 constexpr seconds kLongest{300};  // a run that takes longer is broken
 
@@ -46,17 +46,6 @@ struct Options {
   std::string collector;
   std::string only;
   std::string folder;  // set: be the producer of this folder
-};
-
-struct Engines {
-  explicit Engines(const std::string& folder)
-      : broker{umbel::open_sqlite_broker({.path = folder + "/broker.db"}, clock, log).value()},
-        store{umbel::open_sqlite_store({.path = folder + "/store.db"}, clock, log).value()} {}
-
-  umbel::SystemClock clock;
-  umbel::Log log{"bench", umbel::LogLevel::Warn};
-  std::unique_ptr<umbel::Broker> broker;
-  std::unique_ptr<umbel::Store> store;
 };
 
 int produce(const Options& options) {
