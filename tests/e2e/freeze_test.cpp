@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "line.hpp"
+#include "umbel/http/client.hpp"
 #include "umbel/testing/eventually.hpp"
 
 namespace umbel::e2e {
@@ -32,8 +33,10 @@ class Frozen : public ::testing::Test {
     line_ = std::make_unique<Line>(std::move(options));
     line_->start();
   }
-  // Here the time that passes is the thing itself.
-  void stand_still() const { std::this_thread::sleep_for(time_); }
+  void stand_still() const {
+    // How long it stands still is what is tried; nothing happens that could be waited for.
+    std::this_thread::sleep_for(time_);
+  }
 
   void settle() {
     const Account account = line_->settle();
@@ -53,6 +56,38 @@ class Frozen : public ::testing::Test {
   json::object overview() {
     const auto text = line_->get(line_->api("/api/overview"));
     return text ? json::parse(*text).as_object() : json::object{};
+  }
+
+  // What each part says of itself and of the work, for the text of a failure.
+  std::string whole_state() {
+    std::string said;
+    const auto document = overview();
+    for (const char* section : {"totals", "truth", "monitor", "workers", "queues"}) {
+      const auto* const part = document.if_contains(section);
+      said += fmt::format("  {}: {}\n", section, part ? json::serialize(*part) : "no answer");
+    }
+    http::ClientRequest request;
+    request.url = line_->api("/readyz");
+    request.timeout = seconds{5};
+    const auto ready = http::Client{}.send(request);
+    said += ready ? fmt::format("  /readyz: {} {}\n", ready->status, ready->body)
+                  : fmt::format("  /readyz: {}\n", ready.error().what);
+    for (const std::string& name : line_->names()) {
+      said += fmt::format("  {}: {}\n", name, line_->at(name).running() ? "runs" : "has ended");
+    }
+    const auto queues = line_->broker().queues();
+    if (!queues) said += fmt::format("  broker: {}\n", queues.error().what);
+    for (const QueueFigures& each : queues ? *queues : std::vector<QueueFigures>{}) {
+      said += fmt::format("  queue {}: {} ready, {} delayed, {} unacked, {} consumers\n",
+                          each.name.str(), each.ready, each.delayed, each.unacked, each.consumers);
+    }
+    int ended = 0;
+    for (const auto& [second, count] : ended_by_second()) ended += count;
+    said += fmt::format(
+        "  asked for: {}, without a result: {}, refused: {}; results of success in the store: {}\n",
+        line_->load().asked().size(), line_->load().open_before(Steady::now()),
+        line_->load().refused(), ended);
+    return said;
   }
 
   // How many tasks ended in each second, by their results.
@@ -117,13 +152,15 @@ TEST_F(Frozen, WorkerDoesNotOverwriteTheRunThatFollowedItsOwn) {
         return !held.empty();
       },
       seconds{30}))
-      << "worker-1 took none of the slow tasks";
+      << "worker-1 took none of the slow tasks\n"
+      << whole_state();
 
   const auto frozen = Steady::now();
   line_->at("worker-1").freeze();
   stand_still();
   ASSERT_TRUE(eventually([&] { return line_->load().open_before(frozen) == 0; }, seconds{60}))
-      << "what the frozen worker held does not go on";
+      << "what the frozen worker held does not go on\n"
+      << whole_state();
   std::map<TaskId, StoredTask> before;
   for (const TaskId& id : held) {
     ASSERT_TRUE(eventually(
@@ -131,7 +168,9 @@ TEST_F(Frozen, WorkerDoesNotOverwriteTheRunThatFollowedItsOwn) {
           const auto found = line_->store().results().find(id);
           return found && found->state == TaskState::Success;
         },
-        seconds{60}));
+        seconds{60}))
+        << id.str() << " has no result\n"
+        << whole_state();
     before[id] = line_->store().results().find(id).value();
     EXPECT_EQ(before[id].worker, "worker-2@test");
     EXPECT_EQ(before[id].run, 1);
@@ -150,7 +189,8 @@ TEST_F(Frozen, WorkerDoesNotOverwriteTheRunThatFollowedItsOwn) {
         return false;
       },
       seconds{60}))
-      << "the woken worker does no work";
+      << "the woken worker does no work\n"
+      << whole_state();
 
   settle();
   for (const auto& [id, stored] : before) {
@@ -177,7 +217,9 @@ TEST_F(Frozen, SchedulerIsReplacedByAnother) {
     }
     return dues.size();
   };
-  ASSERT_TRUE(eventually([&] { return beats({}, clock_.wall()) >= 2; }, seconds{30}));
+  ASSERT_TRUE(eventually([&] { return beats({}, clock_.wall()) >= 2; }, seconds{30}))
+      << "the schedule does not fire\n"
+      << whole_state();
 
   const auto from = clock_.wall();
   line_->at("scheduler").freeze();
@@ -194,14 +236,18 @@ TEST_F(Frozen, SchedulerIsReplacedByAnother) {
 TEST_F(Frozen, SchedulerAloneCatchesUpOnce) {
   start();
   ASSERT_TRUE(eventually([&] { return line_->store().ticks().latest("beat").value().has_value(); },
-                         seconds{30}));
+                         seconds{30}))
+      << "the schedule does not fire\n"
+      << whole_state();
 
   line_->at("scheduler").freeze();
   stand_still();
   const auto woken = clock_.wall();
   line_->at("scheduler").thaw();
 
-  EXPECT_TRUE(eventually(line_->works_again("scheduler", Steady::now(), woken), seconds{30}));
+  EXPECT_TRUE(eventually(line_->works_again("scheduler", Steady::now(), woken), seconds{30}))
+      << "the woken scheduler does not fire\n"
+      << whole_state();
   settle();
   std::uint64_t missed = 0;
   for (const TickRecord& tick : line_->store().ticks().recent(100'000).value()) {
@@ -219,7 +265,9 @@ TEST_F(Frozen, CollectorLosesNothingAndDoesNotTakeItsSleepForIdleness) {
         const auto document = overview();
         return !document.empty() && document.at("totals").at("succeeded").to_number<int>() > 20;
       },
-      seconds{30}));
+      seconds{30}))
+      << "the collector does not count more than 20 tasks that succeeded\n"
+      << whole_state();
 
   const auto frozen = clock_.wall();
   line_->at("collector").freeze();
@@ -228,7 +276,9 @@ TEST_F(Frozen, CollectorLosesNothingAndDoesNotTakeItsSleepForIdleness) {
   const auto woken = Steady::now();
   line_->at("collector").thaw();
 
-  EXPECT_TRUE(eventually(line_->works_again("collector", woken, thawed), seconds{30}));
+  EXPECT_TRUE(eventually(line_->works_again("collector", woken, thawed), seconds{30}))
+      << "the woken collector does not tell of a task that it took in\n"
+      << whole_state();
   // A page that is open hears of it within its next change.
   std::string said;
   EXPECT_TRUE(eventually([&] { return falsely_idle(frozen, thawed, said) == 0; }))
@@ -243,14 +293,18 @@ TEST_F(Frozen, CollectorLosesNothingAndDoesNotTakeItsSleepForIdleness) {
 TEST_F(Frozen, SimulatorHangsAndSubmissionsCatchUp) {
   start();
   ASSERT_TRUE(
-      eventually([&] { return line_->store().submissions().count().value() > 3; }, seconds{30}));
+      eventually([&] { return line_->store().submissions().count().value() > 3; }, seconds{30}))
+      << "no submissions are fetched\n"
+      << whole_state();
 
   line_->at("simulator").freeze();
   stand_still();
   const auto thawed = clock_.wall();
   line_->at("simulator").thaw();
 
-  EXPECT_TRUE(eventually(line_->works_again("simulator", Steady::now(), thawed), seconds{90}));
+  EXPECT_TRUE(eventually(line_->works_again("simulator", Steady::now(), thawed), seconds{90}))
+      << "no submission is fetched after the simulator woke\n"
+      << whole_state();
   settle();
 }
 

@@ -34,8 +34,10 @@ Victim::Victim(std::string name, std::vector<std::string> argv, std::string log_
 }
 
 void Victim::start() {
-  // The shell becomes the program, so the pid is the program's own.
-  ChildCommand command{{"sh", "-c", R"(exec "$@" >>"$0" 2>&1)", log_file_}, environment_};
+  // The shell becomes env and env the program, so the pid is the program's own. Only the program
+  // gets the environment: a library to be loaded first may be nothing for a shell.
+  ChildCommand command{{"sh", "-c", R"(exec env "$@" >>"$0" 2>&1)", log_file_}, {}};
+  for (const auto& [name, value] : environment_) command.argv.push_back(name + "=" + value);
   command.argv.insert(command.argv.end(), argv_.begin(), argv_.end());
   auto child = Child::spawn(command);
   if (!child) throw std::runtime_error{child.error().what};
