@@ -51,6 +51,12 @@ describe('a short past', () => {
     assert.equal(past.points.succeeded[5], 2);
     assert.equal(past.points.wait_p99[5], (past.from + 50) / 10);
   });
+  it('says nothing of seconds that nobody watched', () => {
+    const blind: Series = { ...series, points: { ...series.points, succeeded: series.points.succeeded.map((value, index) => (index < 450 ? null : value)) } };
+    const past = shortPast(blind, answer, 900);
+    assert.equal(past.points.wait_p99[10], null);
+    assert.notEqual(past.points.wait_p99[80], null);
+  });
   it('does not make up quantiles that are not here yet', () => {
     assert.ok(shortPast(series, null, 900).points.wait_p99.every((value) => value === null));
     assert.ok(shortPast(series, { ...answer, step: 60 }, 900).points.wait_p99.every((value) => value === null));

@@ -72,7 +72,7 @@ export interface NameAnswer {
   parameters: unknown[] | null;
   queue: string | null;
   workers: string[];
-  errors: ErrorGroup[];
+  errors?: ErrorGroup[];
   now: number;
 }
 

@@ -34,7 +34,9 @@ export function shortPast(series: Series, answer: SeriesAnswer | null, span: num
   names.forEach((name, index) => (points[name] = live.values[index] ?? []));
   for (const name of QUANTILES) {
     const values = answer?.step === 1 ? (answer.points[name] ?? []) : [];
-    points[name] = live.times.map((time) => {
+    points[name] = live.times.map((time, bin) => {
+      // Durations are kept by the minute too: those say nothing of seconds that nobody watched.
+      if ((points.succeeded[bin] ?? null) === null) return null;
       const at = answer === null ? -1 : Math.round(time - answer.from);
       for (let index = at; index < at + width; index += 1) {
         const value = values[index];

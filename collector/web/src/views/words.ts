@@ -57,7 +57,8 @@ export function nameWords(name: NameFigures, minutes: number): Words {
   const finished = name.succeeded + name.failed;
   const now = name.running + name.waiting > 0 ? ` ${count(name.running)} running, ${count(name.waiting)} waiting.` : '';
   if (finished === 0) return { level: 'unknown', text: `None has finished in ${windowWords(minutes)}.${now}` };
-  const took = name.run?.[0] === null || name.run === null ? '' : `, half of them in ${duration(name.run[0])} or less`;
+  const half = name.run?.[0] ?? null;
+  const took = half === null ? '' : `, half of them ${half < 0.001 ? 'in less than 1 ms' : `in ${duration(half)} or less`}`;
   const head = `${count(finished)} finished in ${windowWords(minutes)}${took}`;
   if (name.failed === 0) return { level: 'ok', text: `${head}; none failed.${now}` };
   const failing = share(name);
