@@ -295,6 +295,7 @@ class RedditSimulatorShape : public RedditSimulator {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(recordings() / "askreddit_new_1.json")) {
+      // They are Reddit's and no part of the repository; UMBEL_RECORDINGS names their folder.
       GTEST_SKIP() << "no recordings of Reddit's answers in " << recordings();
     }
     SimulatorOptions options;

@@ -152,6 +152,8 @@ TEST(Listing, TellsAnEmptySubmissionPageFromABrokenOne) {
 class ListingRecordings : public ::testing::Test {
  protected:
   void SetUp() override {
+    // The recordings are Reddit's and no part of the repository; UMBEL_RECORDINGS names their
+    // folder.
     if (!have_recordings()) GTEST_SKIP() << "no recordings of Reddit's answers in " << recordings();
   }
 };

@@ -345,6 +345,8 @@ TEST_F(RedditTasksTest, KnownSeriesExistBeforeTheFirstRun) {
 class RedditReplay : public RedditTaskTest {
  protected:
   void SetUp() override {
+    // The recordings are Reddit's and no part of the repository; UMBEL_RECORDINGS names their
+    // folder.
     if (!have_recordings()) GTEST_SKIP() << "no recordings of Reddit's answers in " << recordings();
     RedditTaskTest::SetUp();
     const auto listing = json::parse(recording("askreddit_new_1.json"));
