@@ -13,6 +13,7 @@
 #include "umbel/testing/eventually.hpp"
 #include "umbel/testing/fake_clock.hpp"
 #include "umbel/testing/faulty_broker.hpp"
+#include "umbel/testing/forwarding_broker.hpp"
 #include "umbel/testing/temp_dir.hpp"
 
 namespace umbel {
@@ -359,28 +360,15 @@ TEST_F(EnqueuerTest, ARetrysRowIsPublishedAndCleared) {
 }
 
 // A broker that refuses one queue for good.
-class PickyBroker final : public Broker {
+class PickyBroker final : public testing::ForwardingBroker {
  public:
-  explicit PickyBroker(Broker& real) : real_{real} {}
+  using ForwardingBroker::ForwardingBroker;
   Result<void> publish(std::span<const OutgoingMessage> messages) override {
     for (const auto& message : messages) {
       if (message.queue == QueueName{"bad"}) return invalid("queue `bad` is refused");
     }
-    return real_.publish(messages);
+    return ForwardingBroker::publish(messages);
   }
-  Result<void> declare(std::span<const QueueName> names) override { return real_.declare(names); }
-  Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) override {
-    return real_.consume(std::move(options));
-  }
-  Result<void> publish_events(std::string_view body) override { return real_.publish_events(body); }
-  Result<std::unique_ptr<EventSubscription>> subscribe(SubscribeOptions options) override {
-    return real_.subscribe(std::move(options));
-  }
-  Result<std::vector<QueueFigures>> queues() override { return real_.queues(); }
-  Result<void> ping() override { return real_.ping(); }
-
- private:
-  Broker& real_;
 };
 
 TEST_F(EnqueuerTest, AMessageThatTheBrokerRefusesEndsAsFailedAndKeepsNoOther) {

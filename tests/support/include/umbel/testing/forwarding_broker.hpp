@@ -1,0 +1,40 @@
+// A broker that hands every call on to another: for tests that change one or two of them.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "umbel/broker/broker.hpp"
+
+namespace umbel::testing {
+
+// The real broker outlives it. Thread-safe, as the one beneath.
+class ForwardingBroker : public Broker {
+ public:
+  explicit ForwardingBroker(Broker& real) : real_{real} {}
+
+  [[nodiscard]] Result<void> publish(std::span<const OutgoingMessage> messages) override {
+    return real_.publish(messages);
+  }
+  [[nodiscard]] Result<void> declare(std::span<const QueueName> names) override {
+    return real_.declare(names);
+  }
+  [[nodiscard]] Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) override {
+    return real_.consume(std::move(options));
+  }
+  [[nodiscard]] Result<void> publish_events(std::string_view body) override {
+    return real_.publish_events(body);
+  }
+  [[nodiscard]] Result<std::unique_ptr<EventSubscription>> subscribe(
+      SubscribeOptions options) override {
+    return real_.subscribe(std::move(options));
+  }
+  [[nodiscard]] Result<std::vector<QueueFigures>> queues() override { return real_.queues(); }
+  [[nodiscard]] Result<void> ping() override { return real_.ping(); }
+
+ private:
+  Broker& real_;
+};
+
+}  // namespace umbel::testing
