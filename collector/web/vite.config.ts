@@ -16,11 +16,12 @@ export default defineConfig({
     cssCodeSplit: false,
     rollupOptions: {
       output: {
-        // Few files compress better than many: the frame, what is about tasks, the rest, the charts.
+        // Few files compress better than many: what all share, tasks, the other views, the charts.
         manualChunks(id) {
-          if (id.includes('uplot') || id.includes('/src/charts/')) return 'charts';
-          if (/\/src\/(views\/(Tasks|Task)\.svelte|components\/(JsonTree|Menu|SearchField|TaskLine|Value|VirtualTable|Waterfall)\.svelte|format\/story|state\/(acting|task_list))/.test(id)) return 'tasks';
-          if (/\/src\/views\/\w+\.svelte/.test(id)) return 'views';
+          if (id.includes('uplot') || /\/src\/charts\/\w+\.svelte/.test(id)) return 'charts';
+          if (/\/src\/(views\/Tasks?\.svelte|components\/(JsonTree|TaskLine|Value|VirtualTable|Waterfall)\.svelte)/.test(id)) return 'tasks';
+          if (/\/src\/(views\/\w+|components\/(Charts|ErrorRows|Tiles))\.svelte/.test(id)) return 'views';
+          if (/\/node_modules\/|\/src\/(components|charts|format|state|api|query|live|router)\//.test(id)) return 'shared';
           return undefined;
         },
       },

@@ -21,6 +21,14 @@ const SHOTS = [
   { name: 'help-dark-1280', scenario: 'well', theme: 'dark', width: 1280, key: '?' },
   { name: 'open-light-1280', scenario: 'trouble', theme: 'light', width: 1280, openTask: true },
   { name: 'hover-light-1280', scenario: 'well', theme: 'light', width: 1280, hover: true },
+  ...['light', 'dark'].flatMap((theme) =>
+    [360, 1280, 1920].flatMap((width) => [
+      { name: `tasks-${theme}-${width}`, scenario: 'well', theme, width, path: '/tasks' },
+      { name: `beside-${theme}-${width}`, scenario: 'well', theme, width, path: '/tasks?q=state%3Afailed&task={id}' },
+      { name: `task-${theme}-${width}`, scenario: 'well', theme, width, path: '/task/{id}', full: true },
+    ]),
+  ),
+  { name: 'palette-light-1280', scenario: 'well', theme: 'light', width: 1280, path: '/tasks', key: 'Control+k' },
 ];
 
 const browser = await chromium.launch({
@@ -48,7 +56,12 @@ for (const shot of SHOTS) {
     problems += 1;
     console.log(`${shot.name}: ${error.message}`);
   });
-  await page.goto(`http://127.0.0.1:${port}/`);
+  let path = shot.path ?? '/';
+  if (path.includes('{id}')) {
+    const found = await (await fetch(`http://127.0.0.1:${port}/api/search?q=state:failed&limit=1`)).json();
+    path = path.replace('{id}', found.tasks[0].id);
+  }
+  await page.goto(`http://127.0.0.1:${port}${path}`);
   await page.waitForTimeout(shot.silent ? 800 : 3500);
   if (shot.key) await page.keyboard.press(shot.key);
   if (shot.openTask) await page.locator('[data-state=failed] button').first().click();
