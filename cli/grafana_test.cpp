@@ -64,6 +64,18 @@ TEST_F(StackWithGrafana, ProvisionsItsDataSourceAndBoards) {
   EXPECT_THAT(overview, Not(HasSubstr("5555")));
 }
 
+TEST_F(StackWithGrafana, AlertsLeadToTheSamePage) {
+  options_.prometheus = "/usr/bin/prometheus";
+
+  ASSERT_TRUE(prepare_stack(options_).has_value());
+
+  const std::string rules = text("../prometheus-rules/umbel.yml");
+  EXPECT_THAT(rules, HasSubstr("page: \"http://localhost:6555/queue/{{ $labels.queue }}\""));
+  EXPECT_THAT(rules, Not(HasSubstr("5555")));
+  EXPECT_THAT(text("../prometheus.yml"),
+              HasSubstr((options_.var_dir / "prometheus-rules").string() + "/*.yml"));
+}
+
 TEST_F(StackWithGrafana, ForgetsABoardThatIsNoMore) {
   ASSERT_TRUE(prepare_stack(options_).has_value());
   const fs::path folder = options_.var_dir / "grafana" / "dashboards";

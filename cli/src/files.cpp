@@ -33,4 +33,21 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
 }
 
+Result<void> render_folder(const fs::path& from, std::string_view extension, const fs::path& to,
+                           const std::vector<Replacement>& replacements) {
+  std::error_code error;
+  fs::remove_all(to, error);  // what an older version left would be in force beside the new
+  bool any = false;
+  for (const auto& entry : fs::directory_iterator{from, error}) {
+    if (entry.path().extension() != extension) continue;
+    auto text = read_file(entry.path());
+    if (text.has_error()) return text.error();
+    for (const auto& each : replacements) replace_all(*text, each.from, each.to);
+    if (auto written = write_file(to / entry.path().filename(), *text); !written) return written;
+    any = true;
+  }
+  if (!any) return not_found(fmt::format("no {} files in {}", extension, from.string()));
+  return {};
+}
+
 }  // namespace umbel

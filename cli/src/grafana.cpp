@@ -20,35 +20,11 @@ std::string settings(const GrafanaPlan& plan) {
       plan.folder.string(), plan.port);
 }
 
-// Addresses and folders of containers, made those of this machine.
-void make_local(std::string& text, const GrafanaPlan& plan) {
-  replace_all(text, "http://prometheus:9090",
-              fmt::format("http://127.0.0.1:{}", plan.prometheus_port));
-  replace_all(text, "http://localhost:5555",
-              fmt::format("http://localhost:{}", plan.collector_port));
-  replace_all(text, "/etc/umbel/dashboards", (plan.folder / "dashboards").string());
-}
-
-// Renders the files of one folder that end in `extension`; how many there were.
-Result<int> render_folder(const fs::path& from, const char* extension, const fs::path& to,
-                          const GrafanaPlan& plan) {
-  std::error_code error;
-  fs::remove_all(to, error);  // boards of an older version would be shown beside the new ones
-  int rendered = 0;
-  for (const auto& entry : fs::directory_iterator{from, error}) {
-    if (entry.path().extension() != extension) continue;
-    auto text = read_file(entry.path());
-    if (text.has_error()) return text.error();
-    make_local(*text, plan);
-    if (auto written = write_file(to / entry.path().filename(), *text); !written) {
-      return written.error();
-    }
-    ++rendered;
-  }
-  if (rendered == 0) {
-    return not_found(fmt::format("no {} files in {}", extension, from.string()));
-  }
-  return rendered;
+// Addresses and folders of containers, and those of this machine.
+std::vector<Replacement> replacements(const GrafanaPlan& plan) {
+  return {{"http://prometheus:9090", fmt::format("http://127.0.0.1:{}", plan.prometheus_port)},
+          {"http://localhost:5555", fmt::format("http://localhost:{}", plan.collector_port)},
+          {"/etc/umbel/dashboards", (plan.folder / "dashboards").string()}};
 }
 
 }  // namespace
@@ -57,15 +33,19 @@ Result<void> prepare_grafana(const GrafanaPlan& plan) {
   if (auto written = write_file(plan.folder / "grafana.ini", settings(plan)); !written) {
     return written;
   }
-  const fs::path provisioning = plan.folder / "provisioning";
+  const auto local = replacements(plan);
   for (const char* what : {"datasources", "dashboards"}) {
-    const auto rendered =
-        render_folder(plan.boards / "provisioning" / what, ".yml", provisioning / what, plan);
-    if (rendered.has_error()) return rendered.error();
+    const fs::path below = fs::path{"provisioning"} / what;
+    if (auto done = render_folder(plan.boards / below, ".yml", plan.folder / below, local); !done) {
+      return done;
+    }
   }
-  const auto boards = render_folder(plan.boards, ".json", plan.folder / "dashboards", plan);
-  if (boards.has_error()) return boards.error();
-  return {};
+  // Grafana complains of each kind of provisioning that has no folder.
+  std::error_code error;
+  for (const char* what : {"plugins", "alerting"}) {
+    fs::create_directories(plan.folder / "provisioning" / what, error);
+  }
+  return render_folder(plan.boards, ".json", plan.folder / "dashboards", local);
 }
 
 fs::path grafana_home(const fs::path& binary) {

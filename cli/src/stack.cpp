@@ -199,8 +199,14 @@ Result<void> prepare_stack(const StackOptions& options) {
   if (!options.prometheus.empty()) {
     const auto text = read_file(options.source_dir / "prometheus" / "prometheus.yml");
     if (text.has_error()) return text.error();
-    const auto rendered = render_prometheus(*text, ports.collector, ports.prometheus,
-                                            options.source_dir / "prometheus" / "rules");
+    const fs::path rules = options.var_dir / "prometheus-rules";
+    const auto rendered = render_prometheus(*text, ports.collector, ports.prometheus, rules);
+    // Links of alerts lead to this stack's page.
+    if (auto copied = render_folder(options.source_dir / "prometheus" / "rules", ".yml", rules,
+                                    {{"http://localhost:5555", url(ports.collector)}});
+        !copied) {
+      return copied;
+    }
     if (auto written = write_file(options.var_dir / "prometheus.yml", rendered); !written) {
       return written;
     }
