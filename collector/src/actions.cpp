@@ -1,0 +1,270 @@
+#include "actions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "flower.hpp"
+#include "python_text.hpp"
+#include "task_actions.hpp"
+#include "task_detail.hpp"
+#include "umbel/base/text.hpp"
+#include "umbel/celery/json.hpp"
+
+namespace umbel::collector {
+namespace {
+
+namespace json = boost::json;
+using http::error_response;
+using http::json_response;
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kMostIds = 1000;
+constexpr std::size_t kMostAudit = 1000;
+constexpr std::size_t kLongestDetail = 500;
+
+Result<std::vector<TaskId>> ids_of(const Request& request) {
+  const auto wanted = [] {
+    return invalid(fmt::format(
+        "the body must be a JSON object with the tasks to act on, such as {{\"ids\": [\"…\"]}}; 1 "
+        "to {} ids",
+        kMostIds));
+  };
+  const auto body = celery::parse_json(request.body);
+  if (!body || !body->is_object()) return wanted();
+  const auto* const given = body->get_object().if_contains("ids");
+  if (given == nullptr || !given->is_array()) return wanted();
+  const auto& list = given->get_array();
+  if (list.empty() || list.size() > kMostIds) return wanted();
+  std::vector<TaskId> ids;
+  for (const auto& each : list) {
+    if (!each.is_string() || each.get_string().empty()) return wanted();
+    ids.emplace_back(std::string{each.get_string()});
+  }
+  return ids;
+}
+
+// Whole arguments of a task, as JSON texts; or why they are not to be had.
+struct Arguments {
+  std::string args, kwargs;
+};
+
+std::optional<Arguments> from_body(const std::string& body) {
+  const auto parsed = celery::parse_json(body);
+  if (!parsed || !parsed->is_array() || parsed->get_array().size() < 2) return std::nullopt;
+  const auto& parts = parsed->get_array();
+  if (!parts[0].is_array() || !parts[1].is_object()) return std::nullopt;
+  return Arguments{celery::to_json(parts[0]), celery::to_json(parts[1])};
+}
+
+std::optional<Arguments> from_texts(const Task& task) {
+  if (!task.args || !task.kwargs) return std::nullopt;
+  const auto args = from_python_text(*task.args);
+  const auto kwargs = from_python_text(*task.kwargs);
+  if (!args || !args->is_array() || !kwargs || !kwargs->is_object()) return std::nullopt;
+  return Arguments{celery::to_json(*args), celery::to_json(*kwargs)};
+}
+
+Result<Task> find(const ApiParts& parts, const TaskId& id) {
+  return whole_task({parts.live, parts.history, parts.clock}, parts.store, id);
+}
+
+// The new task's id; or why there is none.
+Result<TaskId> retry_one(const ApiParts& parts, const TaskId& id) {
+  const auto task = find(parts, id);
+  if (!task) return task.error();
+  const auto kept = parts.store.results().arguments(id);
+  if (!kept) return kept.error();
+  auto arguments = kept->body ? from_body(*kept->body) : from_texts(*task);
+  const auto may = may_retry(*task, arguments.has_value());
+  if (!may.allowed && !arguments && kept->bytes > kKeptBody) {
+    return invalid(fmt::format("its arguments have {} bytes; at most {} are kept for a retry",
+                               kept->bytes, kKeptBody));
+  }
+  if (!may.allowed) return invalid(may.why);
+  TaskRequest request;
+  request.name = *task->name;
+  request.args = std::move(arguments->args);
+  request.kwargs = std::move(arguments->kwargs);
+  if (task->queue && !task->queue->empty()) request.queue = QueueName{*task->queue};
+  const auto accepted = parts.enqueuer.submit(std::span{&request, 1});
+  if (!accepted) return accepted.error();
+  parts.accepted.Increment();
+  return accepted->front().id;
+}
+
+std::string revoked_document() {
+  return celery::to_json(
+      celery::exception_document("TaskRevokedError", "revoked", "celery.exceptions"));
+}
+
+// Nothing: it is revoked. The store alone decides whether it has started.
+Result<void> revoke_one(const ApiParts& parts, const TaskId& id) {
+  const auto task = find(parts, id);
+  if (!task) return task.error();
+  if (const auto may = may_revoke(*task); !may.allowed) return Error{Errc::Conflict, may.why};
+  const NamedTask named{id, task->name.value_or(""), QueueName{task->queue.value_or("")}};
+  const auto answer =
+      parts.store.results().revoke({&named, 1}, revoked_document(), parts.clock.wall());
+  if (!answer) return answer.error();
+  switch (answer->front()) {
+    case Revocation::Revoked:
+      return {};
+    case Revocation::Running:
+      return Error{Errc::Conflict, "it runs already; a running task cannot be called off"};
+    case Revocation::Ended:
+      break;
+  }
+  return Error{Errc::Conflict, "it has ended"};
+}
+
+template <class Act>
+Response each_of(const ApiParts& parts, const Request& request, const char* action, Act act) {
+  const auto ids = ids_of(request);
+  if (!ids) return error_response(400, ids.error().what);
+  json::array done, refused;
+  std::vector<AuditEntry> lines;
+  for (const auto& id : *ids) {
+    auto line = audit_entry(parts, request, action, id.str());
+    json::object row{{"id", id.str()}};
+    if (const auto why = act(id, row, line)) {
+      line.outcome = *why;
+      row["why"] = *why;
+      refused.push_back(std::move(row));
+    } else {
+      done.push_back(std::move(row));
+    }
+    lines.push_back(std::move(line));
+  }
+  note(parts, lines);
+  return json_response(
+      flower::text(json::object{{"done", std::move(done)}, {"refused", std::move(refused)}}));
+}
+
+Response retry(const ApiParts& parts, const Request& request) {
+  using Why = std::optional<std::string>;
+  return each_of(parts, request, "task.retry",
+                 [&](const TaskId& id, json::object& row, AuditEntry& line) -> Why {
+                   const auto made = retry_one(parts, id);
+                   if (!made) return made.error().what;
+                   row["new_id"] = made->str();
+                   line.detail = made->str();
+                   return std::nullopt;
+                 });
+}
+
+Response revoke(const ApiParts& parts, const Request& request) {
+  using Why = std::optional<std::string>;
+  return each_of(parts, request, "task.revoke",
+                 [&](const TaskId& id, json::object&, AuditEntry&) -> Why {
+                   const auto done = revoke_one(parts, id);
+                   return done ? Why{} : Why{done.error().what};
+                 });
+}
+
+// Flower's takes `terminate` from the query or from a form.
+Response revoke_as_flower(const ApiParts& parts, const Request& request) {
+  Request form = request;
+  form.query = request.body;
+  for (const auto& each : {request, form}) {
+    const auto terminate = flower::bool_argument(each, "terminate");
+    if (!terminate) return error_response(400, terminate.error().what);
+    if (*terminate) {
+      return error_response(400,
+                            "a running task cannot be terminated here; without `terminate` a task "
+                            "that has not started is revoked");
+    }
+  }
+  const TaskId id{request.parameters.at("id")};
+  auto line = audit_entry(parts, request, "task.revoke", id.str());
+  const auto done = revoke_one(parts, id);
+  if (!done) line.outcome = done.error().what;
+  note(parts, {line});
+  if (done) {
+    return json_response(flower::text(json::object{{"message", "Revoked '" + id.str() + "'"}}));
+  }
+  const auto code = done.error().code;
+  return error_response(code == Errc::NotFound   ? 404
+                        : code == Errc::Conflict ? 409
+                                                 : 503,
+                        done.error().what);
+}
+
+template <class Number>
+Result<Number> number(const Request& request, std::string_view name, Number otherwise,
+                      Number most) {
+  const auto text = request.argument(name);
+  if (!text) return otherwise;
+  Number value = 0;
+  const auto* const end = text->data() + text->size();
+  const auto [rest, failed] = std::from_chars(text->data(), end, value);
+  if (failed != std::errc{} || rest != end || value < 1 || value > most) {
+    return invalid(
+        fmt::format("{}: `{}` is no number between 1 and {}", name, shortened(*text, 40), most));
+  }
+  return value;
+}
+
+Response audit(const ApiParts& parts, const Request& request) {
+  const auto limit = number<std::size_t>(request, "limit", 100, kMostAudit);
+  if (!limit) return error_response(400, limit.error().what);
+  const auto before = number<std::uint64_t>(request, "before", 0, UINT64_MAX >> 1U);
+  if (!before) return error_response(400, before.error().what);
+  const auto entries =
+      parts.store.audit().latest(*limit, *before, request.argument("object").value_or(""));
+  if (!entries) return error_response(503, entries.error().what);
+  json::array rows;
+  for (const auto& entry : *entries) {
+    rows.push_back(json::object{{"id", entry.id},
+                                {"at", to_unix_seconds(entry.at)},
+                                {"who", entry.who},
+                                {"action", entry.action},
+                                {"object", entry.object},
+                                {"detail", entry.detail},
+                                {"outcome", entry.outcome}});
+  }
+  json::value next = nullptr;
+  if (entries->size() == *limit && entries->back().id > 1) next = entries->back().id;
+  return json_response(flower::text(json::object{
+      {"entries", std::move(rows)}, {"next", next}, {"now", to_unix_seconds(parts.clock.wall())}}));
+}
+
+}  // namespace
+
+AuditEntry audit_entry(const ApiParts& parts, const Request& request, std::string action,
+                       std::string object) {
+  return {.at = parts.clock.wall(),
+          .who = request.remote_address,
+          .action = std::move(action),
+          .object = shortened(object, kLongestDetail),
+          .detail = {},
+          .outcome = kDone};
+}
+
+void note(const ApiParts& parts, const std::vector<AuditEntry>& entries) {
+  const auto noted = parts.store.audit().add(entries);
+  if (noted) return;
+  parts.log.warn("actions could not be noted in the audit log", {{"actions", entries.size()},
+                                                                 {"first", entries.front().action},
+                                                                 {"why", noted.error().what}});
+}
+
+void add_action_routes(http::Router& router, const ApiParts& parts) {
+  const auto add = [&](const char* method, const char* path, auto handler) {
+    router.add(method, path, [parts, handler](const Request& request) {
+      if (auto no = refuse_if_closed(parts.closed)) return *no;
+      return handler(parts, request);
+    });
+  };
+  add("POST", "/api/tasks/retry", retry);
+  add("POST", "/api/tasks/revoke", revoke);
+  add("POST", "/api/task/revoke/<id>", revoke_as_flower);
+  add("GET", "/api/audit", audit);
+}
+
+}  // namespace umbel::collector
