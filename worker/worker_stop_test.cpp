@@ -7,6 +7,7 @@
 #include "event_sender.hpp"
 #include "soft_limits.hpp"
 #include "stand.hpp"
+#include "umbel/testing/forwarding_broker.hpp"
 
 namespace umbel {
 namespace {
@@ -319,19 +320,15 @@ class FailingConsumer final : public Consumer {
 };
 
 // A broker whose event stream can be shut and whose first consumer can be cut.
-class FaultyBroker final : public Broker {
+class FaultyBroker final : public testing::ForwardingBroker {
  public:
-  explicit FaultyBroker(Broker& real) : real_{real} {}
+  using ForwardingBroker::ForwardingBroker;
   std::atomic<bool> shut{true};
   std::atomic<int> tries{0};
   std::shared_ptr<std::atomic<bool>> first_fails = std::make_shared<std::atomic<bool>>(false);
   std::atomic<int> consumers{0};
-  Result<void> declare(std::span<const QueueName> queues) override { return real_.declare(queues); }
-  Result<void> publish(std::span<const OutgoingMessage> messages) override {
-    return real_.publish(messages);
-  }
   Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) override {
-    auto real = real_.consume(std::move(options));
+    auto real = ForwardingBroker::consume(std::move(options));
     if (!real || consumers++ > 0) return real;
     return std::unique_ptr<Consumer>{
         std::make_unique<FailingConsumer>(std::move(*real), first_fails)};
@@ -339,16 +336,8 @@ class FaultyBroker final : public Broker {
   Result<void> publish_events(std::string_view body) override {
     ++tries;
     if (shut) return unavailable("shut, says the test");
-    return real_.publish_events(body);
+    return ForwardingBroker::publish_events(body);
   }
-  Result<std::unique_ptr<EventSubscription>> subscribe(SubscribeOptions options) override {
-    return real_.subscribe(std::move(options));
-  }
-  Result<std::vector<QueueFigures>> queues() override { return real_.queues(); }
-  Result<void> ping() override { return real_.ping(); }
-
- private:
-  Broker& real_;
 };
 
 TEST(WorkerOutage, TakesANewConsumerWhenTheOldOneStaysOut) {
