@@ -41,6 +41,14 @@ TEST(Router, ALiteralPathBeatsAPatternWhateverTheOrder) {
   EXPECT_EQ(router.handle(get("/task/add")).body, "pattern name=add");
 }
 
+TEST(Router, TellsItsRoutes) {
+  Router router;
+  router.add("GET", "/a/<id>", says("a"));
+  router.add("POST", "/b", says("b"));
+  using Routes = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(router.routes(), (Routes{{"GET", "/a/<id>"}, {"POST", "/b"}}));
+}
+
 TEST(Router, APartMatchesNoSlashUnlessItTakesTheRest) {
   Router router;
   router.add("GET", "/one/<name>", says("one"));

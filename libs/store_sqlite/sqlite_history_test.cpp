@@ -63,6 +63,20 @@ class SqliteHistoryFolder : public ::testing::Test {
   std::unique_ptr<History> history;
 };
 
+TEST_F(SqliteHistoryFolder, TellsWhatEachDayTakes) {
+  EXPECT_TRUE(history->day_sizes().value().empty());
+  append({a_task("yesterday", clock.wall() - days{1})}, 1);
+  append({a_task("today", clock.wall())}, 2);
+
+  const auto sizes = history->day_sizes().value();
+
+  ASSERT_EQ(sizes.size(), 2U);
+  EXPECT_EQ(sizes[0].day, "2026-11-21");
+  EXPECT_EQ(sizes[1].day, "2026-11-22");
+  for (const HistoryDay& each : sizes)
+    EXPECT_GE(each.bytes, std::filesystem::file_size(folder.file(each.day + ".db"))) << each.day;
+}
+
 TEST_F(SqliteHistoryFolder, HasOneFileForEachDayInUtc) {
   append({a_task("a", clock.wall() - days{1}), a_task("b", clock.wall())}, 1);
   history.reset();

@@ -75,6 +75,12 @@ void Router::add(std::string method, std::string path, Handler handler) {
   routes_.push_back(std::move(route));
 }
 
+std::vector<std::pair<std::string, std::string>> Router::routes() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const Route& route : routes_) all.emplace_back(route.method, route.path);
+  return all;
+}
+
 Response Router::handle(Request request) const {
   const std::vector<std::string> path = parts_of(request.path);
   const bool head = request.method == "HEAD";

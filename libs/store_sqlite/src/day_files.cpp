@@ -91,6 +91,16 @@ std::string DayFiles::path_of(Day day) const { return folder_ + "/" + text_of(da
 
 bool DayFiles::exists(Day day) const { return inode_of(path_of(day)).has_value(); }
 
+std::uint64_t DayFiles::bytes(Day day) const {
+  std::uint64_t total = 0;
+  for (const char* beside : {"", "-wal", "-shm"}) {
+    std::error_code fault;
+    const auto size = fs::file_size(path_of(day) + beside, fault);
+    if (!fault) total += size;
+  }
+  return total;
+}
+
 Result<std::vector<Day>> DayFiles::list() const {
   std::vector<Day> days;
   std::error_code fault;

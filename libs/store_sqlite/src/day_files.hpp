@@ -41,6 +41,8 @@ class DayFiles {
   // Newest first.
   [[nodiscard]] Result<std::vector<Day>> list() const;
   [[nodiscard]] bool exists(Day day) const;
+  // On the disk, with what SQLite keeps beside it; a day that is gone has none.
+  [[nodiscard]] std::uint64_t bytes(Day day) const;
   // To read. NotFound: there is no such file, or it is being made right now. Invalid: it is none of
   // ours.
   [[nodiscard]] Result<std::shared_ptr<DayFile>> open(Day day);

@@ -93,6 +93,7 @@ class SqliteHistory final : public History {
   [[nodiscard]] Result<SearchPage> search(const TaskQuery& query,
                                           const SearchOptions& options) override;
   [[nodiscard]] Result<std::vector<Task>> unfinished(std::size_t limit) override;
+  [[nodiscard]] Result<std::vector<HistoryDay>> day_sizes() override;
   [[nodiscard]] Result<std::size_t> forget(WallTime before) override;
 
  private:
@@ -496,6 +497,15 @@ Result<std::vector<Task>> SqliteHistory::unfinished(std::size_t limit) {
   });
   if (!looked) return looked.error();
   return tasks;
+}
+
+Result<std::vector<HistoryDay>> SqliteHistory::day_sizes() {
+  auto all = files_.list();
+  if (!all) return all.error();
+  std::vector<HistoryDay> oldest_first;
+  for (auto day = all->rbegin(); day != all->rend(); ++day)
+    oldest_first.push_back({.day = text_of(*day), .bytes = files_.bytes(*day)});
+  return oldest_first;
 }
 
 Result<std::size_t> SqliteHistory::forget(WallTime before) {

@@ -81,6 +81,14 @@ struct SearchPage {
   std::optional<WallTime> searched_back_to;
 };
 
+// What a day of the history takes on the disk.
+struct HistoryDay {
+  std::string day;  // `2026-11-22`, UTC
+  std::uint64_t bytes = 0;
+
+  friend bool operator==(const HistoryDay&, const HistoryDay&) = default;
+};
+
 // Thread-safe for readers beside one writer.
 class History {
  public:
@@ -114,6 +122,10 @@ class History {
                                                   const SearchOptions& options) = 0;
   // Tasks without a final state, newest first: what a monitor takes up again after a restart.
   [[nodiscard]] virtual Result<std::vector<Task>> unfinished(std::size_t limit) = 0;
+  // Oldest first; empty: nothing is kept yet, or the engine cannot tell.
+  [[nodiscard]] virtual Result<std::vector<HistoryDay>> day_sizes() {
+    return std::vector<HistoryDay>{};
+  }
   // Forgets whole days before `before`; answers how many days.
   [[nodiscard]] virtual Result<std::size_t> forget(WallTime before) = 0;
 };

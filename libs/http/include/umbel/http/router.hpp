@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "umbel/http/message.hpp"
@@ -20,6 +21,8 @@ using Handler = std::function<Response(const Request&)>;  // called from many th
 class Router {
  public:
   void add(std::string method, std::string path, Handler handler);
+  // Method and path of every route, in the order of adding.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> routes() const;
   // Runs the handler; 404 for an unknown path, 405 with `Allow` for a known path and another
   // method. HEAD is GET without its body. What a handler throws is a 500 that names no internals.
   [[nodiscard]] Response handle(Request request) const;
