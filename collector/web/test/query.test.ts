@@ -46,12 +46,12 @@ function hit(q: string, row: TaskRow = ROW): boolean {
 
 describe('a row', () => {
   const HITS = [
-    '', 'state:failed', 'state:finished', 'name:reddit.*', 'name:*submission', 'worker:w1@meadow', 'id:5E0F',
+    '', 'state:failed', 'state:finished', 'name:reddit.*', 'name:*submission', 'worker:w1@meadow', 'id:5e0f',
     'runtime:>5s', 'runtime:1s..6s', 'wait:<=400ms', 'retries:1', 'TIMEOUT', '"no answer"', 'kwargs:url', 'after:999 before:1001',
     'name:add,reddit.*', '-state:succeeded', '-worker:w2*', 'exception:timeouterror state:failed',
   ];
   const MISSES = [
-    'state:running', 'name:reddit', 'name:*.fetch', 'worker:W1@meadow', 'id:e0f', 'runtime:<5s', 'wait:>400ms', 'retries:>1',
+    'state:running', 'name:reddit', 'name:*.fetch', 'worker:W1@meadow', 'id:e0f', 'id:5E0F', 'runtime:<5s', 'wait:>400ms', 'retries:>1',
     'after:1001', 'before:1000', '-timeout', 'state:failed name:add', 'result:None',
   ];
   for (const q of HITS) it(`is found by ${q}`, () => assert.equal(hit(q), true));

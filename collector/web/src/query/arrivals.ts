@@ -39,7 +39,7 @@ export function arrivals(
 function merged(known: TaskRow, row: TaskRow): TaskRow {
   const told = Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as unknown as TaskRow;
   const next: TaskRow = { ...known, ...told };
-  // The stream tells no wait; it follows from when it started.
-  if (known.wait === null && next.started && next.sent) next.wait = Math.max(0, next.started - next.sent);
+  // The stream tells no wait, and what the search told was of before.
+  if (row.started !== known.started) next.wait = null;
   return next;
 }

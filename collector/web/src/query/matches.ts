@@ -40,7 +40,7 @@ function holds(term: Term, row: TaskRow): boolean {
       return value !== null && value !== undefined && term.any.some((pattern) => glob(pattern, value));
     }
     case 'id':
-      return term.any.some((start) => row.id.toLowerCase().startsWith(start.toLowerCase()));
+      return term.any.some((start) => row.id.startsWith(start));
     case 'args':
     case 'kwargs':
     case 'result':
@@ -80,11 +80,11 @@ export function firstSeen(row: TaskRow): number | null {
   return row.received ?? row.sent ?? row.started ?? row.finished ?? null;
 }
 
-/** Seconds between being sent, or received, and being started. */
+/** Seconds between being received and being started. */
 export function waitOf(row: TaskRow): number | null {
   if (row.wait !== null && row.wait !== undefined) return row.wait;
-  const from = row.sent ?? row.received ?? null;
-  return from === null || row.started === null || row.started === undefined ? null : Math.max(0, row.started - from);
+  if (!row.received || !row.started || row.started < row.received) return null;
+  return row.started - row.received;
 }
 
 function within([least, leastOut, most, mostOut]: Span, value: number | null | undefined): boolean {
