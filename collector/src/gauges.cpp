@@ -77,6 +77,7 @@ void Gauges::update_queues(const std::map<std::string, LiveQueue>& queues, WallT
   std::map<std::string, QueueFigures> by_label;  // many queues may share the label `other`
   for (const auto& [name, queue] : queues) {
     const std::string label = queue_label_(name);
+    if (label != name) metrics_.counter(metrics::kLabelsFolded).Increment();
     const QueueFigures& each = queue.figures;
     QueueFigures& sum = by_label[label];
     sum.ready += each.ready;

@@ -316,6 +316,7 @@ void Intake::count(const Event& event) {
   auto found = counters_.find(type);
   if (found == counters_.end()) {
     const std::string label = types_(type);
+    if (label != type) metrics_.counter(metrics::kLabelsFolded).Increment();
     found = counters_.find(label);
     if (found == counters_.end()) {
       found = counters_.emplace(label, &metrics_.counter(metrics::kEventsReceived, {label})).first;
