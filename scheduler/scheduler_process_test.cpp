@@ -293,6 +293,36 @@ TEST_F(SchedulerProcessTest, a_changed_file_is_taken_and_a_bad_one_is_not) {
   expect_each_tick_once({{"d", seconds{1}}});
 }
 
+TEST_F(SchedulerProcessTest, a_pause_stops_one_schedule_and_what_is_in_force_is_told) {
+  auto node = spawn();
+  ASSERT_TRUE(eventually([&] { return enqueued("a") > 0; }, seconds{30}))
+      << content(dir.file("log"));
+  const auto page = store->schedules().read(clock.wall()).value();
+  ASSERT_EQ(page.entries.size(), 3U);
+  EXPECT_EQ(page.entries[1].args, "[1, 2]");
+  EXPECT_EQ(page.entries[2].expression, "every 2s");
+  ASSERT_TRUE(store->schedules().pause("a", "migration", clock.wall()).value());
+  const auto at_pause = enqueued("a");
+  const auto others = enqueued("b");
+  ASSERT_TRUE(eventually([&] { return enqueued("b") >= others + 3; }, seconds{30}))
+      << content(dir.file("log"));
+  EXPECT_EQ(enqueued("a"), at_pause) << "not one tick, from the pause on";
+  ASSERT_TRUE(store->schedules().resume("a", clock.wall()).value());
+  const auto resumed = clock.wall();
+  ASSERT_TRUE(eventually([&] { return enqueued("a") > at_pause; }, seconds{30}))
+      << content(dir.file("log"));
+  EXPECT_EQ(node->end(SIGTERM), 0);
+  std::uint64_t missed = 0;
+  for (const auto& row : rows()) {
+    if (row.schedule != "a") continue;
+    missed += row.missed;
+  }
+  EXPECT_EQ(missed, 0U) << "what was due while it was paused has not been missed";
+  EXPECT_GT(store->ticks().latest("a").value()->due, resumed);
+  EXPECT_THAT(content(dir.file("log")), HasSubstr("schedule paused"));
+  EXPECT_THAT(content(dir.file("log")), HasSubstr("schedule resumed"));
+}
+
 // libfaketime moves the wall clock of one process, not the one that measures.
 TEST_F(SchedulerProcessTest, a_clock_that_jumps_stops_nothing_and_fires_nothing_twice) {
   constexpr const char* kLibrary = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
