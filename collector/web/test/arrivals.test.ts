@@ -58,6 +58,9 @@ describe('a task in a sentence', () => {
       "Failed after 2 attempts in 2.4 s: TimeoutError('x')",
     );
   });
+  it('counts the time of a failed one from its start, which Celery does not tell', () => {
+    assert.equal(headline(detail({ state: 'FAILURE', started: 101, finished: 103.4 }), 110), 'Failed in 2.4 s.');
+  });
   it('says what it does now', () => {
     assert.equal(headline(detail({ state: 'STARTED', started: 98, worker: 'w1' }), 110), 'Running for 12 s on w1.');
     assert.equal(headline(detail({ state: 'PENDING', queue: 'mail', received: 107 }), 110), 'Waiting in queue mail for 3 s.');

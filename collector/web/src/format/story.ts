@@ -1,5 +1,6 @@
 // How a task fared, in a sentence, and over time; pure.
 import type { Attempt, TaskDetail } from '../api/types';
+import { tookOf } from '../query/matches';
 import { plural } from './count';
 import { duration, ticking } from './duration';
 import { stateKind, type StateKind } from './task';
@@ -9,7 +10,7 @@ export function headline(detail: TaskDetail, now: number): string {
   const { task, attempts } = detail;
   const kind = stateKind(task.state);
   const begun = attempts.filter((attempt) => attempt.started !== null);
-  const took = task.runtime ?? null;
+  const took = tookOf(task);
   const tries = begun.length > 1 ? ` after ${plural(begun.length, 'attempt')}` : '';
   const span = took === null ? '' : ` in ${duration(took)}`;
   const why = firstLine(task.exception);

@@ -80,6 +80,13 @@ export function firstSeen(row: TaskRow): number | null {
   return row.received ?? row.sent ?? row.started ?? row.finished ?? null;
 }
 
+/** Seconds it ran; Celery tells no runtime of one that failed, so the end is counted from the start. */
+export function tookOf(row: TaskRow): number | null {
+  if (row.runtime !== null && row.runtime !== undefined) return row.runtime;
+  if (!row.finished || !row.started || row.finished < row.started) return null;
+  return row.finished - row.started;
+}
+
 /** Seconds between being received and being started. */
 export function waitOf(row: TaskRow): number | null {
   if (row.wait !== null && row.wait !== undefined) return row.wait;
