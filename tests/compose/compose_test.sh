@@ -41,9 +41,10 @@ until_true() {
 free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
 
 # ---------------------------------------------------------------- the engine
+# Another engine's bridge and rules stay; where there is none, both are afterwards as they were.
 had_bridge=no
 ! ip link show docker0 >/dev/null 2>&1 || had_bridge=yes
-# Its containers of an earlier run that was ended halfway are not ours to keep.
+iptables-save >"$run/rules"
 dockerd --host "$DOCKER_HOST" --data-root "$work/engine" --exec-root "$run/exec" --pidfile "$run/docker.pid" \
   >"$work/dockerd.log" 2>&1 &
 engine=$!
@@ -52,7 +53,10 @@ finish() {
   compose down -v --remove-orphans >/dev/null 2>&1 || true
   kill "$engine" 2>/dev/null || true
   wait "$engine" 2>/dev/null || true
-  [ "$had_bridge" = yes ] || ip link delete docker0 2>/dev/null || true
+  if [ "$had_bridge" = no ]; then
+    ip link delete docker0 2>/dev/null || true
+    iptables-restore <"$run/rules" || true
+  fi
   rm -rf "$run"
   exit $status
 }
