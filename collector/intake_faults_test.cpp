@@ -8,6 +8,7 @@
 #include "umbel/testing/faulty_broker.hpp"
 #include "umbel/testing/faulty_history.hpp"
 #include "umbel/testing/faulty_store.hpp"
+#include "umbel/testing/forwarding_history.hpp"
 
 namespace umbel::collector {
 namespace {
@@ -108,41 +109,25 @@ TEST(IntakeFaults, WhicheverCallFailsOnceEverythingIsCountedOnceAndKept) {
 
 // Dies at an append, before it took effect or after it: nothing reaches the disk any more, as after
 // a kill.
-class DyingHistory final : public History {
+class DyingHistory final : public testing::ForwardingHistory {
  public:
-  DyingHistory(History& real, int appends, When when) : real_{real}, lives_{appends}, when_{when} {}
+  DyingHistory(History& real, int appends, When when)
+      : ForwardingHistory{real}, lives_{appends}, when_{when} {}
   [[nodiscard]] bool dead() const { return dead_; }
 
   Result<void> become_writer() override {
     if (dead_) return unavailable("killed");
-    return real_.become_writer();
+    return ForwardingHistory::become_writer();
   }
   Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                       const HistoryPosition& position) override {
-    if (!dead_ && lives_-- > 0) return real_.append(tasks, moments, position);
-    if (!dead_ && when_ == When::After) (void)real_.append(tasks, moments, position);
+    if (!dead_ && lives_-- > 0) return ForwardingHistory::append(tasks, moments, position);
+    if (!dead_ && when_ == When::After) (void)ForwardingHistory::append(tasks, moments, position);
     dead_ = true;
     return unavailable("killed");
   }
-  Result<HistoryPosition> position() override { return real_.position(); }
-  Result<std::vector<KeptRow>> kept(const std::string& kind, std::int64_t from) override {
-    return real_.kept(kind, from);
-  }
-  Result<Task> find(const TaskId& id) override { return real_.find(id); }
-  Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_.timeline(id); }
-  Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
-    return real_.latest(limit, from);
-  }
-  Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
-    return real_.search(query, options);
-  }
-  Result<std::vector<Task>> unfinished(std::size_t limit) override {
-    return real_.unfinished(limit);
-  }
-  Result<std::size_t> forget(WallTime before) override { return real_.forget(before); }
 
  private:
-  History& real_;
   std::atomic<int> lives_;
   const When when_;
   std::atomic<bool> dead_{false};
@@ -180,38 +165,20 @@ TEST(IntakeFaults, KilledAtAnyWriteAfterAnOutageNothingIsCountedTwice) {
 }
 
 // Writes down where the history stood, so that a step back shows.
-class WatchedHistory final : public History {
+class WatchedHistory final : public testing::ForwardingHistory {
  public:
-  explicit WatchedHistory(History& real) : real_{real} {}
+  using ForwardingHistory::ForwardingHistory;
   [[nodiscard]] bool went_back() const { return went_back_; }
 
-  Result<void> become_writer() override { return real_.become_writer(); }
   Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                       const HistoryPosition& position) override {
-    const auto before = real_.position();
-    auto done = real_.append(tasks, moments, position);
+    const auto before = ForwardingHistory::position();
+    auto done = ForwardingHistory::append(tasks, moments, position);
     if (done && before && before->event_offset > position.event_offset) went_back_ = true;
     return done;
   }
-  Result<HistoryPosition> position() override { return real_.position(); }
-  Result<std::vector<KeptRow>> kept(const std::string& kind, std::int64_t from) override {
-    return real_.kept(kind, from);
-  }
-  Result<Task> find(const TaskId& id) override { return real_.find(id); }
-  Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_.timeline(id); }
-  Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
-    return real_.latest(limit, from);
-  }
-  Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
-    return real_.search(query, options);
-  }
-  Result<std::vector<Task>> unfinished(std::size_t limit) override {
-    return real_.unfinished(limit);
-  }
-  Result<std::size_t> forget(WallTime before) override { return real_.forget(before); }
 
  private:
-  History& real_;
   std::atomic<bool> went_back_{false};
 };
 
@@ -321,34 +288,16 @@ TEST(IntakeFaults, AHistoryThatHangsHoldsUpNothingThatIsShown) {
   TestEngines engines;
   std::mutex gate;
   std::unique_lock shut{gate};
-  class Hanging final : public History {
+  class Hanging final : public testing::ForwardingHistory {
    public:
-    Hanging(History& real, std::mutex& gate) : real_{real}, gate_{gate} {}
-    Result<void> become_writer() override { return real_.become_writer(); }
+    Hanging(History& real, std::mutex& gate) : ForwardingHistory{real}, gate_{gate} {}
     Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                         const HistoryPosition& position) override {
       const std::lock_guard wait{gate_};
-      return real_.append(tasks, moments, position);
+      return ForwardingHistory::append(tasks, moments, position);
     }
-    Result<HistoryPosition> position() override { return real_.position(); }
-    Result<std::vector<KeptRow>> kept(const std::string& kind, std::int64_t from) override {
-      return real_.kept(kind, from);
-    }
-    Result<Task> find(const TaskId& id) override { return real_.find(id); }
-    Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_.timeline(id); }
-    Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
-      return real_.latest(limit, from);
-    }
-    Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
-      return real_.search(query, options);
-    }
-    Result<std::vector<Task>> unfinished(std::size_t limit) override {
-      return real_.unfinished(limit);
-    }
-    Result<std::size_t> forget(WallTime before) override { return real_.forget(before); }
 
    private:
-    History& real_;
     std::mutex& gate_;
   } history{*engines.history, gate};
   IntakeOptions options = Session::quick();

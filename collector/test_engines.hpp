@@ -10,40 +10,26 @@
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
 #include "umbel/celery/events.hpp"
 #include "umbel/engines/engines.hpp"
+#include "umbel/testing/forwarding_history.hpp"
 #include "umbel/testing/temp_dir.hpp"
 
 namespace umbel::collector {
 
-class FaultyHistory final : public History {
+class FaultyHistory final : public testing::ForwardingHistory {
  public:
-  explicit FaultyHistory(std::unique_ptr<History> real) : real_{std::move(real)} {}
+  explicit FaultyHistory(std::unique_ptr<History> real)
+      : ForwardingHistory{*real}, real_{std::move(real)} {}
   std::atomic<bool> broken{false};
 
   Result<void> become_writer() override {
     if (broken) return unavailable("disk full");
-    return real_->become_writer();
+    return ForwardingHistory::become_writer();
   }
   Result<void> append(std::span<const Task> tasks, std::span<const Moment> moments,
                       const HistoryPosition& position) override {
     if (broken) return unavailable("disk full");
-    return real_->append(tasks, moments, position);
+    return ForwardingHistory::append(tasks, moments, position);
   }
-  Result<HistoryPosition> position() override { return real_->position(); }
-  Result<std::vector<KeptRow>> kept(const std::string& kind, std::int64_t from) override {
-    return real_->kept(kind, from);
-  }
-  Result<Task> find(const TaskId& id) override { return real_->find(id); }
-  Result<std::vector<Moment>> timeline(const TaskId& id) override { return real_->timeline(id); }
-  Result<HistoryPage> latest(std::size_t limit, const std::optional<std::string>& from) override {
-    return real_->latest(limit, from);
-  }
-  Result<SearchPage> search(const TaskQuery& query, const SearchOptions& options) override {
-    return real_->search(query, options);
-  }
-  Result<std::vector<Task>> unfinished(std::size_t limit) override {
-    return real_->unfinished(limit);
-  }
-  Result<std::size_t> forget(WallTime before) override { return real_->forget(before); }
 
  private:
   std::unique_ptr<History> real_;
