@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "umbel/base/text.hpp"
 #include "umbel/collector/collector.hpp"
 #include "umbel/engines/engines.hpp"
 #include "umbel/enqueue/relay.hpp"
@@ -56,6 +57,8 @@ std::optional<int> read(Configuration& config, int argc, char** argv) {
   options.max_tasks = static_cast<std::size_t>(config.max_tasks);
   options.max_connections = static_cast<std::size_t>(config.max_connections);
   options.version = umbel::version();
+  options.broker = umbel::without_password(config.common.broker);
+  options.store = umbel::without_password(config.common.store);
   return std::nullopt;
 }
 

@@ -98,7 +98,9 @@ struct Collector::Impl {
                          embedded_assets(),
                          closed};
     add_api_routes(router, parts);
-    add_figure_routes(router, parts);
+    add_figure_routes(router, parts,
+                      {live, stream, history, metrics, clock, clock.steady(), options.version,
+                       options.broker, options.store, options.max_tasks, options.history_days});
     add_page_routes(router, parts.assets);
     if (more_routes) {
       more_routes(router, ready, [this] {

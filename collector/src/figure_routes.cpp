@@ -6,7 +6,9 @@
 #include "arguments.hpp"
 #include "detail_api.hpp"
 #include "names_api.hpp"
+#include "openapi.hpp"
 #include "series_api.hpp"
+#include "submissions_api.hpp"
 
 namespace umbel::collector {
 namespace {
@@ -68,9 +70,24 @@ Result<json::object> queue(const ApiParts& parts, const Request& request) {
   });
 }
 
+Result<json::object> submissions(const ApiParts& parts, const Request& request) {
+  static constexpr std::array<std::int64_t, 3> kMinutes{60, 5, 1};
+  const auto minutes = choice_argument(request, "minutes", kMinutes);
+  if (!minutes) return minutes.error();
+  const auto latest = parts.store.submissions().latest(kLookedAtSubmissions);
+  if (!latest) return latest.error();
+  const WallTime now = parts.clock.wall();
+  const NameWindow fetches = parts.live.with([&](LiveState& state) {
+    const Names::Entry* const entry = state.names().find(kFetchTask);
+    const Names::Entry none{kFetchTask};
+    return state.names().window(entry == nullptr ? none : *entry, *minutes, unix_second(now));
+  });
+  return submissions_answer(*latest, fetches, *minutes, now);
+}
+
 }  // namespace
 
-void add_figure_routes(http::Router& router, const ApiParts& parts) {
+void add_figure_routes(http::Router& router, const ApiParts& parts, const SystemParts& system) {
   const auto add = [&](const char* path, auto look) {
     router.add("GET", path, [parts, look](const Request& request) {
       if (auto no = refuse_if_closed(parts.closed)) return *no;
@@ -82,6 +99,11 @@ void add_figure_routes(http::Router& router, const ApiParts& parts) {
   add("/api/name/<name...>", name);
   add("/api/worker/<name...>", worker);
   add("/api/queue/<name...>", queue);
+  add("/api/submissions", submissions);
+  add("/api/system", [system](const ApiParts&, const Request&) {
+    return Result<json::object>{system_answer(system)};
+  });
+  add_description(router, parts.closed);
 }
 
 }  // namespace umbel::collector

@@ -2,10 +2,11 @@
 #pragma once
 
 #include "api.hpp"
+#include "system.hpp"
 
 namespace umbel::collector {
 
 // Under the same access rule as everything else below /api.
-void add_figure_routes(http::Router& router, const ApiParts& parts);
+void add_figure_routes(http::Router& router, const ApiParts& parts, const SystemParts& system);
 
 }  // namespace umbel::collector

@@ -182,6 +182,7 @@ Unfinished LiveState::unfinished() const {
 
 const Task* LiveState::apply(const Event& event, WallTime now, std::optional<WallTime> published) {
   bump(event_rate_, now, 1, kRateWindow.count());
+  ++events_total_;
   monitor_.last_event = now;
   const WallTime arrived = std::min(published.value_or(now), now);
   if (const auto* about_task = std::get_if<TaskEvent>(&event)) {

@@ -187,6 +187,7 @@ class LiveState {
   [[nodiscard]] std::uint64_t taken(WallTime now) const;       // held by workers, not started
   [[nodiscard]] std::uint64_t waiting() const;                 // ready and delayed, over all queues
   [[nodiscard]] double events_per_second(WallTime now) const;  // over the last 10 s
+  [[nodiscard]] std::uint64_t events_total() const { return events_total_; }  // since the start
   [[nodiscard]] std::chrono::microseconds lag(WallTime now) const;
   [[nodiscard]] Truth truth(WallTime now) const;
 
@@ -223,6 +224,7 @@ class LiveState {
   Names names_;
   std::map<std::string, WorkerDetail> worker_details_;  // of those in workers_
   std::map<std::string, QueueDetail> queue_details_;    // of some in queues_
+  std::uint64_t events_total_ = 0;
   std::int64_t watched_ = 0;  // the last second told to the rollup as watched
   BlindSpans blind_;
   std::array<std::uint64_t, 5> blind_seconds_{};

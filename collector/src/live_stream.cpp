@@ -93,6 +93,7 @@ void LiveStream::hand_out(json::object change, WallTime now) {
 void LiveStream::hand_to_all(const std::shared_ptr<const std::string>& text) {
   for (auto page = pages_.begin(); page != pages_.end();) {
     if ((*page)->send(text)) {
+      sent_bytes_ += text->size();
       ++page;
       continue;
     }

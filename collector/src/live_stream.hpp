@@ -40,6 +40,8 @@ class LiveStream {
   [[nodiscard]] http::WebSocketRoute route(const std::string& path);
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
   [[nodiscard]] std::size_t pages() const;
+  // Of all changes to all pages; snapshots are not counted.
+  [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }
   // The snapshot as text, for who asks once.
   [[nodiscard]] std::string overview();
 
@@ -67,7 +69,7 @@ class LiveStream {
   metrics::Metrics& metrics_;
   const LiveStreamOptions options_;
   const std::string epoch_;
-  std::atomic<std::uint64_t> sequence_{0};
+  std::atomic<std::uint64_t> sequence_{0}, sent_bytes_{0};
 
   mutable std::mutex mutex_;
   About about_;

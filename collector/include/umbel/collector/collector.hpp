@@ -36,6 +36,7 @@ struct CollectorOptions {
   std::vector<std::string> allowed_hosts;
   std::string subscriber = "collector";  // the place in the event stream
   std::string version;
+  std::string broker, store;  // the engines' URLs as they may be shown, without a password
 };
 
 class Collector final : public Service {
