@@ -186,17 +186,33 @@ async function ask(number) {
   if (number % 50 === 0) open.add(JSON.parse(text).task.id); // these are asked after
 }
 
-// Each connection goes to the thread that has been idle longest, so twice as many as there are
-// threads reach all of them; of the collector over the longest way that a request takes.
+// Each connection goes to the thread that has been idle longest, so half as many again as there are
+// threads reach all of them; over each way that requests take later, as the allocator's cache of a
+// thread keeps what each of them freed.
 async function touchThreads() {
   const running = programs();
-  const servers = { collector: port, simulator: 8090 + offset, scheduler: 9201 + offset, 'worker-1': 9101 + offset, 'worker-2': 9102 + offset };
-  for (const [name, at] of Object.entries(servers)) {
+  const ways = {
+    collector: ['/task/noop', '/readyz', '/metrics', '/api/overview'],
+    simulator: ['/healthz', '/metrics', '/r/programming/new.json?limit=100', '/r/cpp/new.json?limit=100'],
+    scheduler: ['/readyz', '/metrics'],
+    'worker-1': ['/readyz', '/metrics'],
+    'worker-2': ['/readyz', '/metrics'],
+  };
+  const ports = { collector: 5555, simulator: 8090, scheduler: 9201, 'worker-1': 9101, 'worker-2': 9102 };
+  for (const [name, paths] of Object.entries(ways)) {
     const threads = processFigures(running.get(name))?.threads ?? 0;
-    for (let i = 0; i < 2 * threads; ++i) {
-      const how = { port: at, agent: false };
-      const { status } = await (name === 'collector' ? call('POST', '/task/noop', '{}', how) : call('GET', '/healthz', undefined, how));
-      if (name === 'collector' && status === 200) load.asked += 1;
+    const how = { port: ports[name] + offset, agent: false, headers: { 'User-Agent': 'umbel-soak/1' } };
+    for (const path of paths) {
+      const asks = path === '/task/noop';
+      let left = 1.5 * threads;
+      const touch = async () => {
+        while (left-- > 0) {
+          const { status } = await call(asks ? 'POST' : 'GET', path, asks ? '{}' : undefined, how);
+          if (asks && status === 200) load.asked += 1;
+        }
+      };
+      // Several at a time: some of the simulator's answers hang.
+      await Promise.all(Array.from({ length: 8 }, touch));
     }
   }
 }
