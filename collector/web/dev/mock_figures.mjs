@@ -159,7 +159,7 @@ function system(mock) {
   const empty = mock.scenario === 'empty';
   return {
     process: { memory_bytes: 88_412_160, threads: 41, descriptors: 63, cpu_seconds: 412.3, uptime: at - mock.started },
-    history: { tasks: empty ? 0 : 1_204_331, bytes: empty ? 0 : days.reduce((sum, day) => sum + day.bytes, 0), days: empty ? [] : days, oldest: empty ? null : at - 13.4 * 86_400, retention_days: 30, writer: true },
+    history: { tasks: empty ? 0 : 1_204_331, bytes: empty ? 0 : days.reduce((sum, day) => sum + day.bytes, 0), days: empty ? [] : days, oldest: empty ? null : days[0].day, retention_days: 30, writer: true },
     live: { tasks: mock.tasks.size * 70, bytes: 2_412_000, limit: 1_000_000 },
     series: { names: 7, labels_folded: 0 },
     stream: { clients: mock.clients.size, closed_slow: trouble ? 2 : 0, sent_bytes: 18_233_000 },
@@ -198,7 +198,7 @@ export function answer(mock, method, path, query, body) {
   if (kind === 'name' && name) {
     const spec = NAMES.find((entry) => entry.name === name);
     if (!spec || empty) return [404, { error: `no task of the name ${name} has been seen` }];
-    return [200, { name, windows: Object.fromEntries([1, 5, 60].map((span) => [span, nameFigures(mock, spec, span)])), parameters: name === 'add' ? ['x', 'y'] : null, queue: spec.queue, workers: ['w1@meadow', 'w2@meadow'], errors: groups(mock, 1440).filter((group) => group.names.some((each) => each.name === name)), now: at }];
+    return [200, { ...nameFigures(mock, spec, 60), name, windows: Object.fromEntries([1, 5, 60].map((span) => [span, nameFigures(mock, spec, span)])), parameters: name === 'add' ? ['x', 'y'] : null, queue: spec.queue, workers: ['w1@meadow', 'w2@meadow'], now: at }];
   }
   if (kind === 'worker' && name) {
     const row = mock.workers().find((worker) => worker.name === name);

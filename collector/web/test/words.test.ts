@@ -5,7 +5,7 @@ import { inZone, sameClock, zoneWord } from '../src/format/zone';
 import type { Queue, Worker } from '../src/live/types';
 import {
   blindSeconds, blindWords, bytes, entryWords, errorsWords, namesWords, outcomeKind, parameterWords, queuesWords, queueWords,
-  scheduleWords, systemWords, workersWords, workerWords,
+  scheduleWords, systemWords, tickEnd, workersWords, workerWords,
 } from '../src/views/words';
 
 const NOW = 1_700_000_000;
@@ -126,7 +126,15 @@ describe('the line of the schedule', () => {
     assert.match(entryWords(entry({ paused: { since: NOW - 60, reason: 'painted' } }), NOW).text, /^Paused for 1 min: painted\./);
   });
   it('knows the outcomes', () => {
-    assert.deepEqual(['succeeded', 'FAILED', 'missed', 'enqueued', 'whatever', null].map(outcomeKind), ['succeeded', 'failed', 'retrying', 'waiting', 'unknown', 'unknown']);
+    assert.deepEqual(['succeeded', 'FAILED', 'missed', 'enqueued', 'whatever', null].map(outcomeKind), ['succeeded', 'failed', 'retrying', 'succeeded', 'unknown', 'unknown']);
+  });
+});
+
+describe('a tick', () => {
+  it('ends as its task does', () => {
+    assert.deepEqual(tickEnd({ outcome: 'enqueued', state: 'FAILURE' }), { kind: 'failed', text: 'failed' });
+    assert.deepEqual(tickEnd({ outcome: 'enqueued', state: null }), { kind: 'succeeded', text: 'enqueued' });
+    assert.deepEqual(tickEnd({ outcome: 'missed', state: null }), { kind: 'retrying', text: 'missed' });
   });
 });
 

@@ -66,13 +66,17 @@ export interface NamesAnswer {
   now: number;
 }
 
-export interface NameAnswer {
-  name: string;
-  windows: Partial<Record<'1' | '5' | '60', NameFigures>>;
+export type WindowFigures = Pick<
+  NameFigures,
+  'received' | 'succeeded' | 'failed' | 'retried' | 'rate' | 'failure_ratio' | 'wait' | 'run'
+>;
+
+export interface NameAnswer
+  extends Pick<NameFigures, 'name' | 'queue' | 'running' | 'waiting' | 'last_seen' | 'total' | 'spark' | 'spark_failed'> {
+  windows: Partial<Record<'1' | '5' | '60', WindowFigures>>;
+  description?: string | null;
   parameters: unknown[] | null;
-  queue: string | null;
   workers: string[];
-  errors?: ErrorGroup[];
   now: number;
 }
 
@@ -141,6 +145,8 @@ export interface StripCell {
   running: number;
   waiting: number;
   missed: number;
+  /** Fired, and what became of it is not known any more. */
+  unknown?: number;
 }
 
 export interface ScheduleItem {
@@ -194,7 +200,8 @@ export interface Bucket {
 export interface SubredditFigures {
   name: string;
   fetched: number;
-  failed: number;
+  /** Not known by subreddit: a fetch that failed has no submission. */
+  failed: number | null;
   /** Per second in the window. */
   rate: number | null;
   newest_created: number | null;
@@ -211,6 +218,7 @@ export interface SubmissionsAnswer {
     p50: number | null;
     p95: number | null;
     p99: number | null;
+    failed?: number | null;
     phases: { phase: string; p50: number | null; p95: number | null }[] | null;
   } | null;
   latest: Submission[];
@@ -230,7 +238,8 @@ export interface SystemAnswer {
     tasks: number | null;
     bytes: number | null;
     days: { day: string; bytes: number }[];
-    oldest: number | null;
+    /** The first day kept: `2026-11-22`, or Unix seconds. */
+    oldest: number | string | null;
     retention_days: number | null;
     writer: boolean;
   };

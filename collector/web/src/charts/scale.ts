@@ -127,22 +127,33 @@ export function histogram(
   return shown;
 }
 
-export type CellKind = 'none' | 'succeeded' | 'failed' | 'missed' | 'running' | 'waiting';
+export type CellKind = 'none' | 'succeeded' | 'failed' | 'missed' | 'running' | 'waiting' | 'unknown';
+
+export interface Cell {
+  succeeded: number;
+  failed: number;
+  running: number;
+  waiting: number;
+  missed: number;
+  unknown?: number;
+}
 
 /** What a half-hour of ticks is painted as: the worst of what happened in it. */
-export function cellKind(cell: { succeeded: number; failed: number; running: number; waiting: number; missed: number }): CellKind {
+export function cellKind(cell: Cell): CellKind {
   if (cell.failed > 0) return 'failed';
   if (cell.missed > 0) return 'missed';
   if (cell.running > 0) return 'running';
   if (cell.waiting > 0) return 'waiting';
-  return cell.succeeded > 0 ? 'succeeded' : 'none';
+  if (cell.succeeded > 0) return 'succeeded';
+  return (cell.unknown ?? 0) > 0 ? 'unknown' : 'none';
 }
 
 /** `12 succeeded, 1 failed`; nothing: `no tick`. */
-export function cellWords(cell: { succeeded: number; failed: number; running: number; waiting: number; missed: number }): string {
+export function cellWords(cell: Cell): string {
   const parts: string[] = [];
   for (const kind of ['succeeded', 'failed', 'missed', 'running', 'waiting'] as const) {
     if (cell[kind] > 0) parts.push(`${cell[kind]} ${kind}`);
   }
+  if ((cell.unknown ?? 0) > 0) parts.push(`${cell.unknown} not known`);
   return parts.length === 0 ? 'no tick' : parts.join(', ');
 }

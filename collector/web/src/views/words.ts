@@ -2,10 +2,10 @@
 //
 // Whether all is well as a whole is the collector's to say (`truth`). Here each view only sums up
 // what it shows below.
-import type { BlindSpan, ErrorGroup, NameFigures, ScheduleAnswer, ScheduleItem, SubmissionsAnswer, SystemAnswer } from '../api/figures';
+import type { BlindSpan, ErrorGroup, NameFigures, ScheduleAnswer, ScheduleItem, SubmissionsAnswer, SystemAnswer, Tick } from '../api/figures';
 import { count, percent, plural, rate } from '../format/count';
 import { duration, ticking } from '../format/duration';
-import type { StateKind } from '../format/task';
+import { stateKind, type StateKind } from '../format/task';
 import type { Queue, TruthLevel, Worker } from '../live/types';
 
 export interface Words {
@@ -213,7 +213,7 @@ export function submissionsWords(answer: SubmissionsAnswer, minutes: number): Wo
   if (answer.subreddits.length === 0 && answer.latest.length === 0) return { level: 'unknown', text: 'No submission has been fetched yet.' };
   const last = Math.max(0, ...answer.subreddits.map((each) => each.last_fetched ?? 0), ...answer.latest.map((each) => each.fetched ?? 0));
   const fetched = answer.subreddits.reduce((sum, each) => sum + each.fetched, 0);
-  const failed = answer.subreddits.reduce((sum, each) => sum + each.failed, 0);
+  const failed = answer.fetch?.failed ?? answer.subreddits.reduce((sum, each) => sum + (each.failed ?? 0), 0);
   const age = answer.now - last;
   const from = plural(answer.subreddits.length, 'subreddit');
   if (last > 0 && age > STALE_SECONDS) return { level: 'warn', text: `Stale: the last submission was fetched ${ticking(age)} ago.` };
@@ -301,7 +301,7 @@ const OUTCOMES: Readonly<Record<string, StateKind>> = {
   succeeded: 'succeeded', success: 'succeeded', ok: 'succeeded',
   failed: 'failed', failure: 'failed', lost: 'failed',
   running: 'running', started: 'running',
-  enqueued: 'waiting', fired: 'waiting', waiting: 'waiting', pending: 'waiting', received: 'waiting',
+  enqueued: 'succeeded', fired: 'succeeded', waiting: 'waiting', pending: 'waiting', received: 'waiting',
   missed: 'retrying', retried: 'retrying', retry: 'retrying',
   revoked: 'revoked', rejected: 'rejected', paused: 'revoked',
 };
@@ -311,11 +311,24 @@ export function outcomeKind(outcome: string | null): StateKind {
   return OUTCOMES[(outcome ?? '').toLowerCase()] ?? 'unknown';
 }
 
+const ENDS: Readonly<Record<StateKind, string>> = {
+  waiting: 'waiting', running: 'running', succeeded: 'succeeded', failed: 'failed', retrying: 'retrying',
+  revoked: 'revoked', rejected: 'rejected', unknown: 'not known',
+};
+
+/** What became of a tick: of one that was enqueued, what became of its task. */
+export function tickEnd(tick: Pick<Tick, 'outcome' | 'state'>): { kind: StateKind; text: string } {
+  const ledger = tick.outcome ?? 'not known';
+  if (ledger !== 'enqueued' || tick.state === null) return { kind: outcomeKind(tick.outcome), text: ledger };
+  const kind = stateKind(tick.state);
+  return { kind, text: kind === 'unknown' ? ledger : ENDS[kind] };
+}
+
 export function entryWords(entry: ScheduleItem, now: number): Words {
   const when = capital(entry.words || entry.expression);
   if (entry.paused) return { level: 'unknown', text: `Paused for ${ticking(now - entry.paused.since)}: ${entry.paused.reason}. ${when} otherwise.` };
   const next = entry.next.find((at) => at > now);
-  const soon = next === undefined ? 'never again' : `next in ${ticking(next - now)}`;
+  const soon = next === undefined ? 'never again' : next - now < 1 ? 'next at once' : `next in ${ticking(next - now)}`;
   if (outcomeKind(entry.last_outcome) === 'failed') return { level: 'warn', text: `${when}; ${soon}. Its last run failed.` };
   const missed = entry.strip?.cells.reduce((sum, cell) => sum + cell.missed, 0) ?? 0;
   if (missed > 0) return { level: 'warn', text: `${when}; ${soon}. ${capital(plural(missed, 'tick'))} missed in the last 24 h.` };
