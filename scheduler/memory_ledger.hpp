@@ -60,6 +60,15 @@ class MemoryLedger final : public TickLedger {
     }
     return found;
   }
+  Result<std::optional<TickRecord>> of_task(const TaskId& task, WallTime from,
+                                            WallTime to) override {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [key, record] : rows_) {
+      if (record.task == task && key.second >= from && key.second <= to)
+        return std::optional{record};
+    }
+    return std::optional<TickRecord>{};
+  }
   Result<TickCounts> count(const std::string& schedule, WallTime from, WallTime to) override {
     const std::lock_guard lock{mutex_};
     TickCounts counts;

@@ -10,6 +10,7 @@
 #include "live.hpp"
 #include "live_stream.hpp"
 #include "page_routes.hpp"
+#include "search_routes.hpp"
 #include "store_keeper.hpp"
 #include "umbel/metrics/catalogue.hpp"
 
@@ -101,6 +102,7 @@ struct Collector::Impl {
     add_figure_routes(router, parts,
                       {live, stream, history, metrics, clock, clock.steady(), options.version,
                        options.broker, options.store, options.max_tasks, options.history_days});
+    add_search_routes(router, parts);
     add_page_routes(router, parts.assets);
     if (more_routes) {
       more_routes(router, ready, [this] {

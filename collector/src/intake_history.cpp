@@ -17,6 +17,7 @@ constexpr auto kSpansKept = std::chrono::hours{30 * 24};
 
 struct KeptByTime {
   std::vector<KeptRow> seconds, names;
+  std::vector<KeptRow> errors;
   Rollup rollup;
   BlindSpans spans;
 };
@@ -34,6 +35,9 @@ Result<KeptByTime> load_by_time(History& history, std::int64_t now) {
     if (!buckets) return buckets.error();
     for (const KeptRow& row : *buckets) loaded.rollup.restore(step, row);
   }
+  auto errors = history.kept(ErrorBook::kKind, 0);
+  if (!errors) return errors.error();
+  loaded.errors = std::move(*errors);
   for (const std::string& kind : BlindSpans::kinds()) {
     auto spans = history.kept(kind, now - std::chrono::seconds{kSpansKept}.count());
     if (!spans) return spans.error();
@@ -89,6 +93,7 @@ void Intake::take_up(Stand stand, bool anew) {
     state.restore(std::move(stand.by_time.rollup));
     state.restore_names(stand.by_time.names, clock_.wall());
     state.restore(stand.by_time.spans);
+    for (const KeptRow& row : stand.by_time.errors) state.errors().restore(row);
     if (kept.events_read) state.blind_until(*kept.events_read);
     state.kept_up_to(state.version());
   });
@@ -171,6 +176,7 @@ void Intake::hand_over() {
     auto& rows = batch.position.rows;
     rows = state.rollup().take_changed();
     for (KeptRow& row : state.blind_spans().take_changed()) rows.push_back(std::move(row));
+    for (KeptRow& row : state.errors().take_changed()) rows.push_back(std::move(row));
     for (KeptRow& row : state.names().take_changed(unix_second(clock_.wall())))
       rows.push_back(std::move(row));
     for (const std::int64_t minute : state.series().take_changed()) {
@@ -243,6 +249,7 @@ void Intake::changed_again(const std::vector<KeptRow>& rows) {
     for (const KeptRow& row : rows) {
       state.rollup().changed_again(row);
       state.blind_spans().changed_again(row);
+      state.errors().changed_again(row);
       state.names().changed_again(row);
       if (row.kind == Series::kKind) state.series().changed_again(row.at);
     }

@@ -148,6 +148,7 @@ void LiveState::forget_events() {
   workers_.clear();
   series_.forget_counts();
   rollup_ = {};
+  errors_ = {};
   names_ = Names{started_};
   worker_details_.clear();
   watched_ = 0;
@@ -296,6 +297,7 @@ const Task* LiveState::merge(const TaskEvent& event, WallTime now,
     sample.ran = microseconds{static_cast<std::int64_t>(*event.runtime * 1e6)};
     rollup_.ran(*sample.ran, second);
   }
+  if (counts.failed) errors_.note(merged_, own_second);
   names_.take(sample, second != 0 ? second : own_second);
   if (ended && workers_.contains(event.origin.hostname))
     worker_details_[event.origin.hostname].end(sample.name, counts.succeeded);

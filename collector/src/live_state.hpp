@@ -14,6 +14,7 @@
 
 #include "blind_spans.hpp"
 #include "clock_watch.hpp"
+#include "errors.hpp"
 #include "names.hpp"
 #include "queue_detail.hpp"
 #include "rollup.hpp"
@@ -177,6 +178,7 @@ class LiveState {
   // Nothing: not known.
   [[nodiscard]] const WorkerDetail* worker_detail(const std::string& name) const;
   [[nodiscard]] const QueueDetail* queue_detail(const std::string& name) const;
+  [[nodiscard]] ErrorBook& errors() { return errors_; }
   [[nodiscard]] BlindSpans& blind_spans() { return blind_; }
   [[nodiscard]] const BlindSpans& blind_spans() const { return blind_; }
   // Seconds that were noted as blind for this reason since the start.
@@ -212,6 +214,7 @@ class LiveState {
   Task merged_;         // by apply()
   mutable Task found_;  // by find()
   std::uint64_t kept_version_ = 0;
+  ErrorBook errors_;
   Totals totals_;
   std::map<std::string, LiveWorker> workers_;
   std::map<std::string, LiveQueue> queues_;

@@ -183,6 +183,10 @@ TEST_P(ScheduleBookConformance, TicksAreToldWithWhatBecameOfTheirTasks) {
   EXPECT_EQ(store->ticks().count("a", start + seconds{1}, start + seconds{2}).value(),
             (TickCounts{.failed = 1}))
       << "from inclusive, to exclusive";
+  EXPECT_EQ(store->ticks().of_task(TaskId{"t5"}, start, clock.wall() + seconds{60})->value().due,
+            fates[1].tick.due);
+  EXPECT_FALSE(store->ticks().of_task(TaskId{"t5"}, start, start)->has_value()) << "not then";
+  EXPECT_FALSE(store->ticks().of_task(TaskId{"x"}, start, clock.wall() + seconds{60})->has_value());
   EXPECT_EQ(store->ticks().count("none", start, start + seconds{9}).value(), TickCounts{});
 }
 

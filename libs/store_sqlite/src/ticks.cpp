@@ -108,6 +108,18 @@ Result<std::vector<TickFate>> SqliteTicks::fates(const std::string& schedule, st
   });
 }
 
+Result<std::optional<TickRecord>> SqliteTicks::of_task(const TaskId& task, WallTime from,
+                                                       WallTime to) {
+  using Answer = std::optional<TickRecord>;
+  return file_.read("read ticks", [&](Connection& connection) -> Result<Answer> {
+    auto row = connection.query(
+        "SELECT schedule, due, outcome, task, recorded, missed FROM ticks"
+        " WHERE due >= ? AND due <= ? AND task = ? ORDER BY due DESC LIMIT 1",
+        from, to, task);
+    return row.next() ? Answer{tick_record(row)} : Answer{};
+  });
+}
+
 // One range of the key, and one look at each task by its id.
 Result<TickCounts> SqliteTicks::count(const std::string& schedule, WallTime from, WallTime to) {
   return file_.read("count ticks", [&](Connection& connection) -> Result<TickCounts> {

@@ -22,6 +22,8 @@ class SqliteTicks final : public TickLedger {
                                            WallTime now) override;
   [[nodiscard]] Result<std::vector<TickFate>> fates(const std::string& schedule,
                                                     std::size_t limit) override;
+  [[nodiscard]] Result<std::optional<TickRecord>> of_task(const TaskId& task, WallTime from,
+                                                          WallTime to) override;
   [[nodiscard]] Result<TickCounts> count(const std::string& schedule, WallTime from,
                                          WallTime to) override;
   [[nodiscard]] Result<std::vector<TickRecord>> recent(std::size_t limit) override;

@@ -85,6 +85,9 @@ class TickLedger {
   // One schedule's ticks with their tasks, newest first, at most `limit`.
   [[nodiscard]] virtual Result<std::vector<TickFate>> fates(const std::string& schedule,
                                                             std::size_t limit) = 0;
+  // The tick that this task was enqueued by, if it was due in [from, to]. Reads each tick of these.
+  [[nodiscard]] virtual Result<std::optional<TickRecord>> of_task(const TaskId& task, WallTime from,
+                                                                  WallTime to) = 0;
   // One schedule's ticks that were due in [from, to), counted. Reads each of them.
   [[nodiscard]] virtual Result<TickCounts> count(const std::string& schedule, WallTime from,
                                                  WallTime to) = 0;

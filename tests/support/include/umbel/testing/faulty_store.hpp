@@ -148,6 +148,10 @@ class FaultyTicks final : public TickLedger {
                                                     std::size_t limit) override {
     return plan_.run("ticks.fates", [&] { return real_.fates(schedule, limit); });
   }
+  [[nodiscard]] Result<std::optional<TickRecord>> of_task(const TaskId& task, WallTime from,
+                                                          WallTime to) override {
+    return plan_.run("ticks.of_task", [&] { return real_.of_task(task, from, to); });
+  }
   [[nodiscard]] Result<TickCounts> count(const std::string& schedule, WallTime from,
                                          WallTime to) override {
     return plan_.run("ticks.count", [&] { return real_.count(schedule, from, to); });
