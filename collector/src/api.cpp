@@ -4,7 +4,6 @@
 
 #include "apply_request.hpp"
 #include "flower.hpp"
-#include "search.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/metrics/catalogue.hpp"
@@ -268,9 +267,6 @@ void add_api_routes(http::Router& router, const ApiParts& parts) {
   add("GET", "/api/workers", true, list_workers);
   add("GET", "/api/tasks", true, list_tasks);
   add("GET", "/api/task/info/<id>", true, task_info);
-  add("GET", "/api/search", true, [](const ApiParts& p, const Request& r) {
-    return search_tasks({p.live, p.history, p.clock}, r);
-  });
   add("GET", "/api/overview", true,
       [](const ApiParts& p, const Request&) { return json_response(p.stream.overview()); });
   add("GET", "/api/live", true, [](const ApiParts&, const Request&) {
