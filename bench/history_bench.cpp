@@ -1,5 +1,5 @@
 // The embedded history: writing tasks with their timelines as the collector does, and finding them
-// again.
+// again. Then the twelve named shapes of search, each cold and warm.
 //
 // Appends batches of finished tasks (four moments each), spread over the given days. Then a fresh
 // connection, with the kernel's pages of the files dropped, finds single tasks by id and reads
@@ -14,8 +14,10 @@
 #include <iostream>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "processes.hpp"
+#include "umbel/model/fingerprint.hpp"
 #include "umbel/store_sqlite/sqlite_history.hpp"
 #include "umbel/testing/temp_dir.hpp"
 
@@ -51,7 +53,65 @@ Task finished(std::size_t number, WallTime at) {
   task.runtime = 0.037;
   task.queue = "default";
   task.starts = 1;
+  task.started = *task.received + std::chrono::microseconds{(number * 7919) % 50'000};
+  task.runtime = static_cast<double>((number * 104'729) % 5'000'000) / 1e6;
+  if (number % 100 == 7) {
+    task.state = umbel::TaskState::Failure;
+    task.failed = std::exchange(task.succeeded, std::nullopt);
+    task.result.reset();
+    task.exception =
+        fmt::format("ValueError('no {} thing: {}')", number % 700 == 7 ? "such" : "other", number);
+  }
+  if (number % 50 == 3) task.retries = static_cast<std::int64_t>(1 + number % 3);
   return task;
+}
+
+umbel::TaskQuery query_of(std::vector<umbel::QueryTerm> terms,
+                          umbel::TaskOrder order = umbel::TaskOrder::Newest) {
+  umbel::TaskQuery query;
+  query.terms = std::move(terms);
+  query.order = order;
+  return query;
+}
+
+umbel::QueryTerm texts(umbel::TaskField field, std::string text) {
+  umbel::QueryTerm term;
+  term.field = field;
+  term.texts.push_back(std::move(text));
+  return term;
+}
+
+struct Shape {
+  const char* name;
+  umbel::TaskQuery query;
+};
+
+std::vector<Shape> shapes(std::size_t count, WallTime middle) {
+  using enum umbel::TaskField;
+  umbel::QueryTerm failed;
+  failed.field = State;
+  failed.states = {umbel::TaskState::Failure};
+  umbel::QueryTerm running;
+  running.field = State;
+  running.states = {umbel::TaskState::Started};
+  const std::string name = "application.tasks.number_7";
+  auto then = query_of({});
+  then.before = middle;
+  return {{"newest", query_of({})},
+          {"before a time", then},
+          {"name", query_of({texts(Name, name)})},
+          {"names by glob", query_of({texts(Name, "application.*_1*")})},
+          {"failed", query_of({failed})},
+          {"running", query_of({running})},
+          {"failed of a name", query_of({failed, texts(Name, name)})},
+          {"worker", query_of({texts(Worker, "worker3@host")})},
+          {"one error",
+           query_of({texts(Error, umbel::fingerprint("ValueError('no such thing: 7')", ""))})},
+          {"id prefix", query_of({texts(Id, id_of(count / 3).substr(0, 8))})},
+          {"slowest", query_of({}, umbel::TaskOrder::Slowest)},
+          {"slowest of a name", query_of({texts(Name, name)}, umbel::TaskOrder::Slowest)},
+          {"text in arguments, frequent", query_of({texts(Text, "example.org")})},
+          {"text, nowhere (one answer within the budget)", query_of({texts(Text, "needle")})}};
 }
 
 void add_moments(const Task& task, std::vector<Moment>& moments) {
@@ -184,4 +244,28 @@ int main(int argc, char** argv) {
   }
   tell("find by id, warm", warm);
   tell("find an unknown id, warm", unknown);
+
+  for (const auto& shape : shapes(count, first + std::chrono::hours{36})) {
+    std::vector<double> cold_search, warm_search;
+    std::size_t found = 0;
+    bool complete = true;
+    for (int i = 0; i < 10; ++i) {
+      drop_pages(dir.path());
+      const auto fresh = open_history();
+      const auto begin = umbel::Steady::now();
+      const auto page = value_of(fresh->search(shape.query, {}));
+      cold_search.push_back(umbel::bench::seconds_since(begin));
+      found = page.tasks.size();
+      complete = complete && page.complete;
+    }
+    for (int i = 0; i < 50; ++i) {
+      const auto begin = umbel::Steady::now();
+      value_of(history->search(shape.query, {}));
+      warm_search.push_back(umbel::bench::seconds_since(begin));
+    }
+    const std::string what =
+        fmt::format("search: {} ({} rows{})", shape.name, found, complete ? "" : ", not complete");
+    tell((what + ", cold").c_str(), cold_search);
+    tell((what + ", warm").c_str(), warm_search);
+  }
 }
