@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "actions.hpp"
 #include "api.hpp"
 #include "figure_routes.hpp"
 #include "figures.hpp"
@@ -10,6 +11,7 @@
 #include "live.hpp"
 #include "live_stream.hpp"
 #include "page_routes.hpp"
+#include "schedule_api.hpp"
 #include "search_routes.hpp"
 #include "store_keeper.hpp"
 #include "umbel/metrics/catalogue.hpp"
@@ -103,6 +105,8 @@ struct Collector::Impl {
                       {live, stream, history, metrics, clock, clock.steady(), options.version,
                        options.broker, options.store, options.max_tasks, options.history_days});
     add_search_routes(router, parts);
+    add_action_routes(router, parts);
+    add_schedule_routes(router, parts);
     add_page_routes(router, parts.assets);
     if (more_routes) {
       more_routes(router, ready, [this] {
