@@ -212,11 +212,12 @@ Response list_targets(const ApiParts& parts) {
 
 std::optional<Response> refuse_if_closed(bool closed) {
   if (!closed) return std::nullopt;
-  return error_response(401,
-                        "this collector is reachable from other machines and has no authentication "
-                        "configured, so the API is "
-                        "closed; start it with --address 127.0.0.1 to open it to this machine, or with "
-                        "--unauthenticated-api to open it to whoever reaches it");
+  return error_response(
+      401,
+      "this collector is reachable from other machines and has no authentication "
+      "configured, so the API is "
+      "closed; start it with --address 127.0.0.1 to open it to this machine, or with "
+      "--unauthenticated-api to open it to whoever reaches it");
 }
 
 Result<std::string> task_status(Store& store, History& history, Live& live, const TaskId& id) {

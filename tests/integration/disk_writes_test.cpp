@@ -90,7 +90,7 @@ TEST_P(DiskWrites, ALimitOnTheSizeOfFilesIsLikeAFullDisk) {
     if (!keeps) _exit(2);
     rlimit limit{};
     getrlimit(RLIMIT_FSIZE, &limit);
-    const rlimit small{.rlim_cur = 400'000, .rlim_max = limit.rlim_max};
+    const rlimit small{.rlim_cur = 2'000'000, .rlim_max = limit.rlim_max};
     setrlimit(RLIMIT_FSIZE, &small);
     auto [kept, full] = add_until_it_fails(**keeps);
     if (full.code != Errc::Unavailable) _exit(3);

@@ -17,8 +17,9 @@ const std::vector<const Family*>& all_families() {
       &kSubmissionScore, &kSubmissionComments, &kSubmissionAge, &kRedditPhaseSeconds,
       &kRedditPostponed, &kRedditPostponedSeconds, &kRedditBudgetLeft,
       // scheduler
-      &kScheduleLastRun, &kScheduleNextRun, &kScheduleTicks, &kScheduleLag, &kScheduleEntries,
-      &kScheduleReloads, &kScheduleReloaded, &kScheduleFileError, &kTicksForgotten, &kClockSteps,
+      &kSchedulePaused, &kScheduleLastRun, &kScheduleNextRun, &kScheduleTicks, &kScheduleLag,
+      &kScheduleEntries, &kScheduleReloads, &kScheduleReloaded, &kScheduleFileError,
+      &kTicksForgotten, &kClockSteps,
       // collector
       &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventLag,
       &kEventsLast, &kTasksClosed, &kTasksByState, &kTasksEvicted, &kHistoryRows,
