@@ -16,7 +16,7 @@ struct Configuration {
   umbel::collector::CollectorOptions collector;
   std::int64_t port = 5555;
   std::int64_t max_tasks = 100'000;
-  std::int64_t max_connections = 1200;
+  std::int64_t max_connections = 512;
 };
 
 std::optional<int> read(Configuration& config, int argc, char** argv) {

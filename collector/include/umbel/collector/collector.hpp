@@ -27,7 +27,7 @@ struct CollectorOptions {
       "127.0.0.1";  // IPv4. Anything but loopback closes the API: there is no authentication yet
   bool unauthenticated_api = false;  // leaves it open there too, to whoever reaches the port
   std::uint16_t port = 5555;         // 0: any free one
-  std::size_t max_connections = 1200;
+  std::size_t max_connections = 512;
   std::size_t max_tasks = 100'000;  // held in memory; the history keeps all
   std::int64_t history_days = 30;
   std::int64_t result_days = 30;  // results and sightings in the store; then an id is unknown
