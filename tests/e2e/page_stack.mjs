@@ -58,14 +58,14 @@ export class Stack {
   #running = new Map();
   #programs;
 
-  /** `schedule`: the text of the cron file. */
-  static async make(schedule) {
+  /** `schedule`: the text of the cron file; `more`: further flags of a program, by its name here. */
+  static async make(schedule, more = {}) {
     const ports = {};
     for (const name of ['simulator', 'collector', 'worker', 'helper', 'scheduler']) ports[name] = await freePort();
-    return new Stack(ports, schedule);
+    return new Stack(ports, schedule, more);
   }
 
-  constructor(ports, schedule) {
+  constructor(ports, schedule, more) {
     this.home = mkdtempSync(join(tmpdir(), 'umbel-page-'));
     this.base = `http://127.0.0.1:${ports.collector}`;
     this.schedule = join(this.home, 'schedule.yaml');
@@ -84,6 +84,7 @@ export class Stack {
       helper: [...worker, '--metrics-port', ports.helper, '--hostname', 'w2@meadow', '--queues', 'stranded'],
       scheduler: ['umbel-scheduler', ...shared, '--metrics-port', ports.scheduler, '--schedule', this.schedule],
     };
+    for (const [name, flags] of Object.entries(more)) this.#programs[name].push(...flags);
   }
 
   start(name) {
@@ -174,13 +175,21 @@ export class Browser {
     return this.#browser?.close();
   }
 
-  /** A page that reports what the browser complains of; `watch.quiet` turns that off for a while. */
+  /**
+   * A page that reports what the browser complains of; `watch.quiet` turns that off for a while, as
+   * does a path in `watch.missing` for what the API answers with 404 there and below.
+   */
   async page(options) {
     const context = await this.#browser.newContext(options);
     const page = await context.newPage();
-    const watch = { quiet: false };
+    const watch = { quiet: false, missing: new Set() };
     page.on('console', (message) => {
-      if (message.type() === 'error' && !watch.quiet) this.problems.push(`console: ${message.text()} (${page.url()})`);
+      if (message.type() !== 'error' || watch.quiet) return;
+      const { url } = message.location();
+      // The console speaks of the address that was asked for, a moment after the page has its answer.
+      const asked = URL.canParse(url) ? new URL(url).pathname : '';
+      const expected = / 404 /.test(message.text()) && [...watch.missing].some((path) => `${asked}/`.startsWith(`${path}/`));
+      if (!expected) this.problems.push(`console: ${message.text()} (${url}, on ${page.url()})`);
     });
     page.on('pageerror', (error) => this.problems.push(`exception: ${error.message}`));
     await page.addInitScript(() => {

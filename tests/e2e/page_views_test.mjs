@@ -228,16 +228,17 @@ async function run() {
   });
 
   await step('what is not there is said so, with a way on', async () => {
-    watch.quiet = true;  // the browser tells of a 404 by itself
-    for (const [path, back] of [
-      ['/name/nobody', '/names'], ['/worker/nobody', '/workers'], ['/queue/nobody', '/queues'],
-      ['/schedule/nobody', '/schedule'], ['/error/0000000000000000', '/errors'],
+    for (const [path, asked, back] of [
+      ['/name/nobody', '/api/name/nobody', '/names'], ['/worker/nobody', '/api/worker/nobody', '/workers'],
+      ['/queue/nobody', '/api/queue/nobody', '/queues'], ['/schedule/nobody', '/api/schedule/nobody', '/schedule'],
+      ['/error/0000000000000000', '/api/error/0000000000000000', '/errors'],
     ]) {
-      await page.goto(`${base}${path}`);
+      watch.missing.add(asked);
+      const answer = await page.goto(`${base}${path}`);
+      assert.equal(answer.status(), 200, `${path}: the page is there, whatever it has to say`);
       await page.getByRole('main').getByRole('heading', { name: path.split('/')[2] }).waitFor();
       await page.getByRole('main').locator(`a[href="${back}"]`).waitFor();
     }
-    watch.quiet = false;
   });
 
   const fingerprint = (await stack.get('/api/errors?minutes=60')).groups[0].fingerprint;
