@@ -71,7 +71,8 @@ describe('a cell of the strip', () => {
   it('is painted as the worst in it', () => {
     assert.equal(cellKind(none), 'none');
     assert.equal(cellKind({ ...none, succeeded: 9 }), 'succeeded');
-    assert.equal(cellKind({ ...none, succeeded: 9, running: 1 }), 'running');
+    assert.equal(cellKind({ ...none, succeeded: 9, running: 1 }), 'succeeded');
+    assert.equal(cellKind({ ...none, running: 1, waiting: 1 }), 'running');
     assert.equal(cellKind({ ...none, succeeded: 9, missed: 1, running: 1 }), 'missed');
     assert.equal(cellKind({ ...none, succeeded: 9, missed: 1, failed: 1 }), 'failed');
   });

@@ -121,6 +121,13 @@ describe('the line of the schedule', () => {
     assert.match(scheduleWords(answer([entry({ last_outcome: 'failed' })]), NOW).text, /^The last run of nightly failed\./);
     assert.equal(scheduleWords(answer([entry({ paused: { since: NOW - 9, reason: 'painted' } })]), NOW).text, '1 entry, 1 paused, all on time.');
   });
+  it('does not call well what is on time and fails', () => {
+    const cell = (failed: number) => ({ succeeded: 1, failed, running: 0, waiting: 0, missed: 0 });
+    const strip = (...cells: number[]) => ({ from: NOW - 7200, step: 1800, cells: cells.map(cell) });
+    const words = scheduleWords(answer([entry({ strip: strip(9, 0, 0) }), entry({ name: 'report', strip: strip(0, 2, 3) })]), NOW);
+    assert.equal(words.level, 'warn');
+    assert.match(words.text, /^2 entries, all on time; 5 tasks of report failed lately\./);
+  });
   it('of one entry says when, and why not', () => {
     assert.equal(entryWords(entry({}), NOW).text, 'At 03:00 every day; next in 1 min.');
     assert.match(entryWords(entry({ paused: { since: NOW - 60, reason: 'painted' } }), NOW).text, /^Paused for 1 min: painted\./);

@@ -138,13 +138,13 @@ export interface Cell {
   unknown?: number;
 }
 
-/** What a half-hour of ticks is painted as: the worst of what happened in it. */
+/** What a half-hour of ticks is painted as: the worst end in it; what still goes on, if none has ended. */
 export function cellKind(cell: Cell): CellKind {
   if (cell.failed > 0) return 'failed';
   if (cell.missed > 0) return 'missed';
+  if (cell.succeeded > 0) return 'succeeded';
   if (cell.running > 0) return 'running';
   if (cell.waiting > 0) return 'waiting';
-  if (cell.succeeded > 0) return 'succeeded';
   return (cell.unknown ?? 0) > 0 ? 'unknown' : 'none';
 }
 

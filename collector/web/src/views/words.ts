@@ -159,6 +159,13 @@ export function queueWords(queue: Queue, now: number): Words {
   return { level: 'ok', text: `${plural(queue.ready, 'task')} wait${queue.ready === 1 ? 's' : ''}, the oldest for ${aged(queue.oldest_age)}${grows}.` };
 }
 
+/** How far back kinds of failure can be counted. */
+export const ERROR_WINDOWS = [
+  { value: 60, text: '1 h' },
+  { value: 1440, text: '24 h' },
+  { value: 10_080, text: '7 d' },
+] as const;
+
 export function errorsWords(groups: ErrorGroup[], minutes: number): Words {
   const span = windowWords(minutes);
   if (groups.length === 0) return { level: 'ok', text: `No task has failed in ${span}.` };
@@ -166,10 +173,10 @@ export function errorsWords(groups: ErrorGroup[], minutes: number): Words {
   const total = groups.reduce((sum, group) => sum + group.count, 0);
   const first = fresh[0];
   if (first) {
-    const where = first.names[0] ? ` in ${first.names[0].name}` : '';
+    const where = first.names[0]?.name ? ` in ${first.names[0].name}` : '';
     const known = groups.length - fresh.length;
     const rest = known > 0 ? ` ${capital(plural(known, 'kind'))} known before.` : '';
-    const others = fresh.length > 1 ? ` and ${plural(fresh.length - 1, 'other')}` : '';
+    const others = fresh.length > 1 ? `, and ${plural(fresh.length - 1, 'other')}` : '';
     return { level: 'bad', text: `New since an hour ago: ${first.type}${where}, ${times(first.count)}${others}.${rest}` };
   }
   const most = [...groups].sort((a, b) => b.count - a.count)[0];
@@ -206,7 +213,18 @@ export function scheduleWords(answer: ScheduleAnswer, now: number): Words {
     return { level: 'warn', text: `The last run of ${failing[0].name}${more} failed.${next}` };
   }
   if (missed[0]) return { level: 'warn', text: `${head}; ${missed.length === 1 ? missed[0].name : plural(missed.length, 'entry', 'entries')} missed ticks in the last 24 h.${next}` };
+  const broken = entries.map((entry) => ({ entry, failed: lately(entry) })).filter((each) => each.failed > 0).sort((a, b) => b.failed - a.failed);
+  const worst = broken[0];
+  if (worst) {
+    const more = broken.length > 1 ? `; ${broken.length === 2 ? '1 other entry has' : `${broken.length - 1} other entries have`} failures too` : '';
+    return { level: 'warn', text: `${head}, all on time; ${plural(worst.failed, 'task')} of ${worst.entry.name} failed lately${more}.${next}` };
+  }
   return { level: 'ok', text: `${head}, all on time.${next}` };
+}
+
+/** How many tasks of an entry failed in this half-hour and the one before. */
+function lately(entry: ScheduleItem): number {
+  return entry.strip?.cells.slice(-2).reduce((sum, cell) => sum + (cell?.failed ?? 0), 0) ?? 0;
 }
 
 export function submissionsWords(answer: SubmissionsAnswer, minutes: number): Words {
@@ -336,9 +354,9 @@ export function entryWords(entry: ScheduleItem, now: number): Words {
   return { level: 'ok', text: `${when}; ${soon}.${failed > 0 ? ` ${capital(plural(failed, 'tick'))} failed in the last 24 h.` : ''}` };
 }
 
-export function errorWords(group: ErrorGroup, now: number): Words {
-  const where = group.names.length === 1 && group.names[0] ? ` in ${group.names[0].name}` : group.names.length > 1 ? ` in ${plural(group.names.length, 'name')}` : '';
+export function errorWords(group: ErrorGroup, minutes: number, now: number): Words {
+  const where = group.names.length === 1 && group.names[0]?.name ? ` in ${group.names[0].name}` : group.names.length > 1 ? ` in ${plural(group.names.length, 'name')}` : '';
   const last = ticking(now - group.last_seen);
   if (group.new) return { level: 'bad', text: `New: ${group.type}${where}, ${times(group.count)} since ${ticking(now - group.first_seen)} ago; the last ${last} ago.` };
-  return { level: 'warn', text: `${group.type}${where}: ${times(group.count)}, the last ${last} ago.` };
+  return { level: 'warn', text: `${group.type}${where}: ${times(group.count)} in ${windowWords(minutes)}, the last ${last} ago.` };
 }
