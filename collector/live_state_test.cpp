@@ -10,6 +10,7 @@
 #include "kept.hpp"
 #include "sections.hpp"
 #include "test_events.hpp"
+#include "umbel/metrics/catalogue.hpp"
 #include "umbel/testing/fake_clock.hpp"
 
 namespace umbel::collector {
@@ -303,6 +304,29 @@ TEST(GaugesTest, CountWhatLostWorkersHadStarted) {
   std::get<TaskEvent>(elsewhere).origin.hostname = "w2@host";
   tell(elsewhere);
   EXPECT_EQ(held(), 1) << "another worker has taken it up";
+}
+
+TEST(GaugesTest, AQueueBeyondTheBoundIsCountedOnce) {
+  testing::FakeClock clock;
+  metrics::Metrics metrics{"collector"};
+  Live live{100, clock.wall()};
+  LiveStream stream{live, clock, metrics, {}};
+  Gauges gauges{live, stream, clock, metrics};
+  const auto has_queues = [&](int count) {
+    std::vector<QueueFigures> queues(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i)
+      queues[static_cast<std::size_t>(i)].name = QueueName{"q" + std::to_string(1000 + i)};
+    live.with([&](LiveState& state) { state.set_queues(queues, clock.wall()); });
+  };
+  const auto folded = [&] {
+    gauges.update();
+    return metrics.counter(metrics::kLabelsFolded).Value();
+  };
+  has_queues(53);
+  EXPECT_EQ(folded(), 3);
+  EXPECT_EQ(folded(), 3) << "another scrape folds nothing more";
+  has_queues(55);
+  EXPECT_EQ(folded(), 5);
 }
 
 TEST(Discovery, KeepsALostWorkerForTenMinutesAndDropsOneThatSaidGoodbye) {

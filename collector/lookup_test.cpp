@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <sstream>
 
+#include "export.hpp"
 #include "http_session.hpp"
 #include "test_events.hpp"
 #include "umbel/testing/eventually.hpp"
@@ -146,6 +148,70 @@ TEST_F(LookupOverHttp, ExportsWhatASearchFinds) {
   EXPECT_EQ(ask("/api/export?format=xml").status, 400);
   EXPECT_EQ(ask("/api/export?limit=100001").status, 400);
   EXPECT_EQ(ask("/api/export?q=state:x").status, 400);
+}
+
+TEST_F(LookupOverHttp, AnExportedTextIsOneCellAndNoFormula) {
+  Live live{100, now()};
+  const auto tell = [&](const std::string& id, const std::string& name) {
+    Event event = received(id, now());
+    std::get<TaskEvent>(event).name = name;
+    live.with([&](LiveState& state) { (void)state.apply(event, now()); });
+  };
+  const std::vector<std::pair<std::string, std::string>> cells{{"plain name", "plain name"},
+                                                               {"a,b", "\"a,b\""},
+                                                               {"say \"x\"", "\"say \"\"x\"\"\""},
+                                                               {"two\nlines", "\"two\nlines\""},
+                                                               {"=1+1", "'=1+1"},
+                                                               {"+1", "'+1"},
+                                                               {"-1", "'-1"},
+                                                               {"@SUM(A1)", "'@SUM(A1)"},
+                                                               {"\t=1", "'\t=1"},
+                                                               {"\r=1", "\"'\r=1\""},
+                                                               {"a=b", "a=b"}};
+  for (std::size_t i = 0; i < cells.size(); ++i) tell("t" + std::to_string(i), cells[i].first);
+
+  const auto exported = [&](const std::string& query, const std::string& method = "GET") {
+    http::Request request;
+    request.method = method;
+    request.query = query;
+    std::string sent;
+    export_tasks({live, *engines.history, engines.clock}, request).raw([&](std::string_view text) {
+      sent += text;
+      return true;
+    });
+    return sent;
+  };
+
+  const auto csv = exported("sort=received");
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    EXPECT_NE(csv.find("\r\nt" + std::to_string(i) + "," + cells[i].second + ",RECEIVED,"),
+              std::string::npos)
+        << cells[i].first << "\n"
+        << csv;
+  EXPECT_NE(csv.find("Content-Disposition: attachment; filename=\"tasks.csv\"\r\n"),
+            std::string::npos);
+
+  const auto head = exported("", "HEAD");
+  EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+  EXPECT_EQ(head, csv.substr(0, head.size()));
+
+  const auto lines = exported("format=jsonl&sort=received");
+  std::istringstream rest{lines.substr(lines.find("\r\n\r\n") + 4)};
+  std::vector<json::object> rows;
+  for (std::string line; std::getline(rest, line);) rows.push_back(json::parse(line).as_object());
+  ASSERT_EQ(rows.size(), cells.size() + 1);
+  for (const auto& [name, cell] : cells) {
+    EXPECT_TRUE(std::ranges::any_of(rows, [&, &wanted = name](const json::object& row) {
+      return row.contains("name") && row.at("name").as_string() == wanted;
+    })) << name;
+  }
+  EXPECT_EQ(rows.back(), (json::object{{"rows", cells.size()}, {"cut", false}}));
+
+  const auto cut = exported("format=json&limit=2");
+  const auto document = json::parse(cut.substr(cut.find("\r\n\r\n") + 4));
+  EXPECT_EQ(document.at("tasks").as_array().size(), 2U);
+  EXPECT_TRUE(document.at("cut").as_bool());
+  EXPECT_EQ(document.at("rows").to_number<int>(), 2);
 }
 
 TEST_F(LookupOverHttp, IsClosedWhereTheApiIs) {

@@ -82,6 +82,19 @@ TEST_F(ScheduleApiTest, an_entry_says_everything_about_itself) {
             to_unix_seconds(next_after(berlin, now()).value()));
 }
 
+TEST_F(ScheduleApiTest, a_name_may_have_slashes) {
+  publish({card("mail/run"), card("mail")});
+  EXPECT_EQ(ask("/api/schedule/mail%2Frun/pause", "POST", R"({"reason": "x"})").status, 200);
+  EXPECT_FALSE(entry("mail/run").at("paused").is_null());
+  EXPECT_TRUE(entry("mail").at("paused").is_null());
+  EXPECT_EQ(ask("/api/schedule/mail/run/resume", "POST").status, 200);
+  EXPECT_TRUE(entry("mail/run").at("paused").is_null());
+  EXPECT_EQ(ask("/api/schedule/mail%2Frun/ticks").status, 200);
+  EXPECT_EQ(ask("/api/schedule/mail%2Frun/run", "POST").status, 200);
+  EXPECT_EQ(ask("/api/schedule/mail%2Fother/ticks").status, 404);
+  EXPECT_EQ(ask_json("/api/audit?object=mail/run").at("entries").as_array().size(), 3U);
+}
+
 TEST_F(ScheduleApiTest, an_empty_book_is_no_error) {
   const auto answer = ask_json("/api/schedule");
   EXPECT_TRUE(answer.at("entries").as_array().empty());

@@ -62,8 +62,9 @@ class Export {
   Export(SearchParts parts, SearchRequest asked, Format format, std::size_t most)
       : parts_{parts}, asked_{std::move(asked)}, format_{format}, left_{most} {}
 
-  void send(const Write& write) {
-    if (write(head()) && write(begin()) && rows(write)) (void)write(end());
+  void send(const Write& write, bool head_alone) {
+    if (!write(head()) || head_alone) return;
+    if (write(begin()) && rows(write)) (void)write(end());
   }
 
  private:
@@ -151,9 +152,9 @@ http::Response export_tasks(const SearchParts& parts, const http::Request& reque
                       : format == "json" ? Format::Json
                                          : Format::Lines;
   http::Response response;
-  response.raw = [parts, search = std::get<SearchRequest>(std::move(asked)), kind,
-                  most = *limit](const Write& write) {
-    Export{parts, search, kind, most}.send(write);
+  response.raw = [parts, search = std::get<SearchRequest>(std::move(asked)), kind, most = *limit,
+                  head_alone = request.method == "HEAD"](const Write& write) {
+    Export{parts, search, kind, most}.send(write, head_alone);
   };
   return response;
 }

@@ -77,7 +77,8 @@ void Gauges::update_queues(const std::map<std::string, LiveQueue>& queues, WallT
   std::map<std::string, QueueFigures> by_label;  // many queues may share the label `other`
   for (const auto& [name, queue] : queues) {
     const std::string label = queue_label_(name);
-    if (label != name) metrics_.counter(metrics::kLabelsFolded).Increment();
+    if (label != name && folded_.insert(name).second)
+      metrics_.counter(metrics::kLabelsFolded).Increment();
     const QueueFigures& each = queue.figures;
     QueueFigures& sum = by_label[label];
     sum.ready += each.ready;
@@ -89,6 +90,7 @@ void Gauges::update_queues(const std::map<std::string, LiveQueue>& queues, WallT
     raise(metrics::kQueuePublished, label, published_, name, each.published_total);
     raise(metrics::kQueueAcked, label, acked_, name, each.acked_total);
   }
+  std::erase_if(folded_, [&](const std::string& name) { return !queues.contains(name); });
   for (const auto& [label, sum] : by_label) {
     metrics_.gauge(metrics::kQueueTasks, {label, "ready"}).Set(static_cast<double>(sum.ready));
     metrics_.gauge(metrics::kQueueTasks, {label, "delayed"}).Set(static_cast<double>(sum.delayed));

@@ -34,6 +34,7 @@ class Gauges {
   metrics::BoundedLabel queue_label_;
   std::array<std::uint64_t, 5> blind_{};                    // seconds given so far, by reason
   std::set<std::string> shown_;                             // queues with gauges
+  std::set<std::string> folded_;                            // queues counted as folded
   std::map<std::string, std::uint64_t> published_, acked_;  // as counted so far, by queue
 };
 

@@ -405,12 +405,12 @@ void add_schedule_routes(http::Router& router, const ApiParts& parts) {
   };
   add("GET", "/api/schedule",
       [](const ApiParts& p, TickStrips& s, const Request&) { return list(p, s); });
-  add("GET", "/api/schedule/<name>/ticks",
+  add("GET", "/api/schedule/<name...>/ticks",
       [](const ApiParts& p, TickStrips&, const Request& r) { return ticks(p, r); });
-  add("POST", "/api/schedule/<name>/run",
+  add("POST", "/api/schedule/<name...>/run",
       [](const ApiParts& p, TickStrips&, const Request& r) { return run(p, r); });
-  add("POST", "/api/schedule/<name>/pause", pause);
-  add("POST", "/api/schedule/<name>/resume", resume);
+  add("POST", "/api/schedule/<name...>/pause", pause);
+  add("POST", "/api/schedule/<name...>/resume", resume);
 }
 
 }  // namespace umbel::collector

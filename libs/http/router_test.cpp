@@ -61,6 +61,21 @@ TEST(Router, APartMatchesNoSlashUnlessItTakesTheRest) {
   EXPECT_EQ(router.handle(get("/rest/")).status, 404);
 }
 
+TEST(Router, WhatTakesSlashesMayHavePartsBehindIt) {
+  Router router;
+  router.add("GET", "/of/<name...>/run", says("run"));
+  router.add("GET", "/of/<name...>/log/<n>", says("log"));
+
+  EXPECT_EQ(router.handle(get("/of/a/run")).body, "run name=a");
+  EXPECT_EQ(router.handle(get("/of/a/b/run")).body, "run name=a/b");
+  EXPECT_EQ(router.handle(get("/of/a/run/run")).body, "run name=a/run");
+  EXPECT_EQ(router.handle(get("/of/a/b/log/7")).body, "log n=7 name=a/b");
+  EXPECT_EQ(router.handle(get("/of/run")).status, 404);
+  EXPECT_EQ(router.handle(get("/of//run")).status, 404);
+  EXPECT_EQ(router.handle(get("/of/a/b")).status, 404);
+  EXPECT_EQ(router.handle(get("/of")).status, 404);
+}
+
 TEST(Router, TheRootIsAPathOfItsOwn) {
   Router router;
   router.add("GET", "/", says("root"));

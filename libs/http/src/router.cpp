@@ -34,23 +34,28 @@ bool takes_the_rest(std::string_view part) { return is_parameter(part) && part.e
 std::optional<std::map<std::string, std::string>> match(const std::vector<std::string>& pattern,
                                                         const std::vector<std::string>& path) {
   std::map<std::string, std::string> parameters;
+  std::size_t skipped = 0;  // parts that one parameter took beyond its own
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (i >= path.size()) return std::nullopt;
+    if (i + skipped >= path.size()) return std::nullopt;
     if (takes_the_rest(pattern[i])) {
-      std::string rest = path[i];
-      for (std::size_t j = i + 1; j < path.size(); ++j) rest += "/" + path[j];
+      if (path.size() < pattern.size()) return std::nullopt;
+      const std::size_t more = path.size() - pattern.size();
+      std::string rest = path[i + skipped];
+      for (std::size_t j = 1; j <= more; ++j) rest += "/" + path[i + j];
       if (rest.empty()) return std::nullopt;
       parameters.emplace(parameter_name(pattern[i]), std::move(rest));
-      return parameters;
+      skipped = more;
+      continue;
     }
+    const std::string& part = path[i + skipped];
     if (is_parameter(pattern[i])) {
-      if (path[i].empty()) return std::nullopt;
-      parameters.emplace(parameter_name(pattern[i]), path[i]);
-    } else if (pattern[i] != path[i]) {
+      if (part.empty()) return std::nullopt;
+      parameters.emplace(parameter_name(pattern[i]), part);
+    } else if (pattern[i] != part) {
       return std::nullopt;
     }
   }
-  if (path.size() != pattern.size()) return std::nullopt;
+  if (path.size() != pattern.size() + skipped) return std::nullopt;
   return parameters;
 }
 

@@ -1,8 +1,8 @@
 // One table of routes: method and path to handler. Pure, so that the table can be tested without a
 // socket.
 //
-// A path may have `<name>` parts, each matching one or more characters but `/`; `<name...>` as the
-// last part matches slashes too. Literal paths beat patterns, whatever the order of adding. No
+// A path may have `<name>` parts, each matching one or more characters but `/`; `<name...>`,
+// at most once, matches slashes too. Literal paths beat patterns, whatever the order of adding. No
 // trailing slash is forgiven (as in Flower).
 #pragma once
 
