@@ -9,6 +9,7 @@
 #include <set>
 
 #include "history_schema.hpp"
+#include "search_indexes.hpp"
 
 namespace umbel::store_sqlite {
 namespace {
@@ -59,6 +60,14 @@ Result<void> check_is_history(const std::string& path) {
   } catch (const SQLite::Exception& failure) {
     return sqlite::to_error(failure, "open " + path);
   }
+}
+
+// A file that was just made has all its indexes before its first task.
+Result<void> index_if_empty(Writer& writer, const std::string& path) {
+  return writer.write("index " + path, [](Connection& connection) -> Result<void> {
+    if (!connection.query("SELECT 1 FROM tasks LIMIT 1").next()) (void)make_next_index(connection);
+    return {};
+  });
 }
 
 }  // namespace
@@ -159,8 +168,10 @@ Result<std::shared_ptr<DayFile>> DayFiles::open_to_write(Day day) {
   if (!database) return database.error();
   const auto inode = inode_of(path);
   if (!inode) return unavailable(path + " was removed as it was opened");
+  auto writer = std::make_unique<Writer>(std::move(*database));
+  if (auto fresh = index_if_empty(*writer, path); !fresh) return fresh.error();
   if (!file) file = keep(day, *inode);
-  file->writer = std::make_unique<Writer>(std::move(*database));
+  file->writer = std::move(writer);
   return file;
 }
 

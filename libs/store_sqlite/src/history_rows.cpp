@@ -259,6 +259,21 @@ std::vector<Task> newest_unfinished(Connection& connection, std::size_t limit) {
   return tasks;
 }
 
+std::vector<Task> failures_without_error(Connection& connection) {
+  std::vector<Task> tasks;
+  auto row = connection.query(
+      "SELECT uuid, exception, traceback FROM tasks WHERE state = 'FAILURE' AND error IS NULL");
+  while (row.next()) {
+    Task task;
+    task.uuid = TaskId{row.text(0)};
+    task.state = TaskState::Failure;
+    task.exception = row.text_or_null(1);
+    task.traceback = row.text_or_null(2);
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
 std::vector<TaskId> unfinished_ids(Connection& connection, std::size_t limit) {
   std::vector<TaskId> ids;
   auto row = connection.query(

@@ -52,6 +52,8 @@ void forget_deferred(Connection& connection);
 [[nodiscard]] std::vector<PlacedTask> newest_tasks(Connection& connection, std::size_t limit,
                                                    const std::optional<PlaceInDay>& from);
 [[nodiscard]] std::vector<Task> newest_unfinished(Connection& connection, std::size_t limit);
+// What a fingerprint is made of, and the id.
+[[nodiscard]] std::vector<Task> failures_without_error(Connection& connection);
 [[nodiscard]] std::vector<TaskId> unfinished_ids(Connection& connection, std::size_t limit);
 [[nodiscard]] std::vector<KeptRow> kept_rows(Connection& connection, const std::string& kind,
                                              std::int64_t from);

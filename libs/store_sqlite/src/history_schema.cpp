@@ -67,21 +67,11 @@ CREATE TABLE deferred_moments (
   detail TEXT NOT NULL
 );
 )sql",
-    // What searches sort and filter by. `error` is the fingerprint of a failed task's error. The
-    // partial indexes hold what is rare, and what most tasks have only where it is asked for.
+    // What searches sort and filter by. `error` is the fingerprint of a failed task's error.
     R"sql(
 ALTER TABLE tasks ADD COLUMN error TEXT;
 ALTER TABLE tasks ADD COLUMN wait INTEGER
   GENERATED ALWAYS AS (CASE WHEN started >= received THEN started - received END) VIRTUAL;
-CREATE INDEX tasks_by_name ON tasks (name, first_seen);
-CREATE INDEX tasks_by_worker ON tasks (worker, first_seen);
-CREATE INDEX tasks_ended_badly ON tasks (state, first_seen) WHERE state IN ('FAILURE', 'REVOKED');
-CREATE INDEX tasks_by_error ON tasks (error, first_seen) WHERE error IS NOT NULL;
-CREATE INDEX tasks_by_runtime ON tasks (runtime, first_seen) WHERE runtime IS NOT NULL;
-CREATE INDEX tasks_by_wait ON tasks (wait, first_seen) WHERE wait IS NOT NULL;
-CREATE INDEX tasks_by_retries ON tasks (retries, first_seen) WHERE retries > 0;
-CREATE INDEX tasks_by_root ON tasks (root_id) WHERE root_id IS NOT NULL AND root_id <> uuid;
-CREATE INDEX tasks_by_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
 )sql",
 };
 

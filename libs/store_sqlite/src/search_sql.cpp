@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "history_rows.hpp"
+#include "search_indexes.hpp"
 
 namespace umbel::store_sqlite {
 namespace {
@@ -266,6 +267,12 @@ Streams named_streams(Connection& connection, const QueryTerm& term, const char*
   return streams;
 }
 
+// A day that an earlier version wrote has its indexes only after a while.
+bool are_there(Connection& connection, const std::vector<Stream>& streams) {
+  return std::ranges::all_of(
+      streams, [&](const Stream& stream) { return has_index(connection, stream.index); });
+}
+
 Streams timed_streams(Connection& connection, const QueryTerm& term) {
   switch (term.field) {
     case TaskField::Error: {
@@ -277,12 +284,19 @@ Streams timed_streams(Connection& connection, const QueryTerm& term) {
     case TaskField::State:
       return state_streams(term);
     case TaskField::Name:
+      if (!has_index(connection, "tasks_by_name")) return std::nullopt;
       return named_streams(connection, term, "tasks_by_name");
     case TaskField::Worker:
+      if (!has_index(connection, "tasks_by_worker")) return std::nullopt;
       return named_streams(connection, term, "tasks_by_worker");
     default:
       return std::nullopt;
   }
+}
+
+std::string from_tasks(const Stream& stream) {
+  const std::string index = stream.index;
+  return index.empty() ? " FROM tasks NOT INDEXED" : " FROM tasks INDEXED BY " + index;
 }
 
 // The fewer tasks it picks out, the earlier.
@@ -356,13 +370,15 @@ OrderKey SearchSql::behind(const OrderKey& at) const {
 std::optional<std::vector<Stream>> SearchSql::by_term(Connection& connection) const {
   for (const auto& term : query_.terms) {
     if (term.negated || term.texts.empty()) continue;
-    if (auto streams = short_streams(term)) return streams;
+    auto streams = short_streams(term);
+    if (streams && are_there(connection, *streams)) return streams;
   }
   if (!is_by_time(query_.order)) return std::nullopt;
   for (const auto field : kPreferred) {
     for (const auto& term : query_.terms) {
       if (term.negated || term.field != field) continue;
-      if (auto streams = timed_streams(connection, term)) return streams;
+      auto streams = timed_streams(connection, term);
+      if (streams && are_there(connection, *streams)) return streams;
     }
   }
   return std::nullopt;
@@ -372,7 +388,7 @@ std::vector<Stream> SearchSql::streams(Connection& connection) const {
   if (auto streams = by_term(connection)) return std::move(*streams);
   std::string known = value_.empty() ? "1" : value_ + " IS NOT NULL";
   if (query_.order == TaskOrder::MostRetries) known = "retries > 0";
-  return {{index_, {known, {}}, false}};
+  return {{has_index(connection, index_) ? index_ : "", {known, {}}, false}};
 }
 
 SqlPart SearchSql::not_before(const OrderKey& from) const {
@@ -385,7 +401,7 @@ SqlPart SearchSql::not_before(const OrderKey& from) const {
 std::optional<OrderKey> SearchSql::end_of_walk(Connection& connection, const Stream& stream,
                                                const OrderKey& from, std::size_t rows) const {
   if (stream.brief) return std::nullopt;
-  SqlPart sql{"SELECT " + keys_ + " FROM tasks INDEXED BY " + stream.index + " WHERE ", {}};
+  SqlPart sql{"SELECT " + keys_ + from_tasks(stream) + " WHERE ", {}};
   add(sql, stream.where);
   add(sql, time_);
   add(sql, not_before(from));
@@ -404,7 +420,7 @@ void SearchSql::read(Connection& connection, const Stream& stream, const OrderKe
                      const std::optional<OrderKey>& to,
                      const std::function<bool(FoundTask&&)>& visit) const {
   SqlPart sql{"SELECT first_seen, " + (value_.empty() ? "0" : value_) + ", " + task_columns() +
-                  " FROM tasks INDEXED BY " + stream.index + " WHERE ",
+                  from_tasks(stream) + " WHERE ",
               {}};
   add(sql, stream.where);
   add(sql, " AND state IS NOT NULL");

@@ -15,6 +15,7 @@
 #include "day_files.hpp"
 #include "history_rows.hpp"
 #include "history_search.hpp"
+#include "search_indexes.hpp"
 #include "task_days.hpp"
 #include "writer_lock.hpp"
 
@@ -110,6 +111,9 @@ class SqliteHistory final : public History {
   Result<void> write_day(Day day, const DayBatch& batch);
   Result<void> commit(Day newest, const std::map<Day, DayBatch>& batches,
                       const HistoryPosition& position);
+  // Makes an index that a day of an earlier version lacks, at most one: a million tasks take most
+  // of a second. Under `writing_`, as the writer.
+  void make_an_index(const std::vector<Day>& all);
   // Brings what a batch deferred into the files where it belongs. Under `writing_`, as the writer.
   Result<void> settle();
   // As one moment of the newest file: a position, and whether all that it covers is in its place.
@@ -129,6 +133,7 @@ class SqliteHistory final : public History {
   bool recalled_ = false;
   bool settled_ = false;
   TaskDays task_days_{kRememberedTasks};
+  std::set<Day> indexed_;  // days that have all their indexes, or cannot have them
   std::mutex told_mutex_;
   std::set<Day> told_;  // bad days that were logged
 };
@@ -269,6 +274,25 @@ Result<void> SqliteHistory::commit(Day newest, const std::map<Day, DayBatch>& ba
                                 });
 }
 
+void SqliteHistory::make_an_index(const std::vector<Day>& all) {
+  for (const auto day : all) {
+    if (indexed_.contains(day)) continue;
+    auto file = files_.open_to_write(day);
+    Result<Indexes> made =
+        file ? (*file)->writer->write("index " + (*file)->path,
+                                      [](Connection& connection) -> Result<Indexes> {
+                                        return make_next_index(connection);
+                                      })
+             : Result<Indexes>{file.error()};
+    if (!made) {
+      log_.warn("searching a day of the history will take longer: its indexes cannot be made",
+                {{"day", text_of(day)}, {"error", made.error().what}});
+    }
+    if (!made || *made == Indexes::Complete) indexed_.insert(day);
+    return;
+  }
+}
+
 Result<void> SqliteHistory::settle() {
   if (settled_) return {};
   auto all = files_.list();
@@ -364,6 +388,7 @@ Result<void> SqliteHistory::append(std::span<const Task> tasks, std::span<const 
         Errc::OutcomeUnknown,
         "the history's batch is kept, but not yet in its days' files: " + settled.error().what};
   }
+  make_an_index(*all);
   return {};
 }
 
