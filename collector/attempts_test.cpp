@@ -117,6 +117,8 @@ TEST(TaskActions, AreAllowedWhereTheyMakeSense) {
   EXPECT_TRUE(may_retry(in_state(TaskState::Failure), true).allowed);
   EXPECT_TRUE(may_retry(in_state(TaskState::Success), true).allowed);
   EXPECT_FALSE(may_retry(in_state(TaskState::Failure), false).allowed);
+  EXPECT_NE(may_retry(in_state(TaskState::Failure), false, 70'000).why.find("70000 bytes"),
+            std::string::npos);
   EXPECT_FALSE(may_retry(in_state(TaskState::Started), true).allowed);
   Task nameless = in_state(TaskState::Failure);
   nameless.name.reset();

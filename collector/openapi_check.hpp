@@ -20,10 +20,11 @@ class SchemaCheck {
     return wrong;
   }
   // The schema of a 200 of this operation.
-  [[nodiscard]] const boost::json::value& answer_of(const std::string& path) const {
+  [[nodiscard]] const boost::json::value& answer_of(const std::string& path,
+                                                    const std::string& method = "get") const {
     return description_.at("paths")
         .at(path)
-        .at("get")
+        .at(method)
         .at("responses")
         .at("200")
         .at("content")

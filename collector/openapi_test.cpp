@@ -119,5 +119,72 @@ TEST_F(Description, TheAnswersAreWhatItSays) {
   }
 }
 
+ScheduleCard every_half_minute(const std::string& name) {
+  return {.name = name,
+          .task = "add",
+          .args = "[1, 2]",
+          .kwargs = "{}",
+          .queue = "umbel",
+          .expression = "every 30s",
+          .zone = {},
+          .definition = "every 30s",
+          .description = {},
+          .enabled = true};
+}
+
+TEST_F(Description, TheAnswersOfLookingUpAndActingAreWhatItSays) {
+  ASSERT_TRUE(engines.store->schedules().publish(
+      "s1", std::vector{every_half_minute("a/b"), every_half_minute("never ran")}, now()));
+  TickedTask ticked;
+  ticked.request.name = "add";
+  ticked.request.args = "[1, 2]";
+  ticked.tick = Tick{.schedule = "a/b", .due = now()};
+  const auto waits = enqueuer.submit_ticks({&ticked, 1}).value().front().value().id;
+  start();
+  Event child = received("c", now());
+  std::get<TaskEvent>(child).parent_id = "b";
+  engines.publish({heartbeat("w1@host", now()), received("a", now()), started("a", now()),
+                   retried("a", now()), received("a", now()), started("a", now()),
+                   succeeded("a", now()), received("b", now()), started("b", now()),
+                   failed("b", now()), child});
+  ASSERT_TRUE(eventually([&] {
+    return engines.history->timeline(TaskId{"b"})->size() == 3 &&
+           ask("/api/task/info/c").status == 200;
+  }));
+  const auto failure = ask_json("/api/errors").at("groups").at(0).at("fingerprint").as_string();
+  const std::string error = "/api/error/" + std::string{failure};
+  const SchemaCheck wrong{description()};
+  const auto ids = [](const std::string& id) { return R"({"ids": ["nobody", ")" + id + "\"]}"; };
+  struct Asked {
+    std::string method, path, described, body;
+  };
+  const std::vector<Asked> all{
+      {"get", "/api/search?q=state:failed", "/api/search", ""},
+      {"get", "/api/task/detail/a", "/api/task/detail/{id}", ""},
+      {"get", "/api/task/detail/b", "/api/task/detail/{id}", ""},
+      {"get", "/api/task/detail/c", "/api/task/detail/{id}", ""},
+      {"get", "/api/task/detail/" + waits.str(), "/api/task/detail/{id}", ""},
+      {"get", "/api/errors", "/api/errors", ""},
+      {"get", error, "/api/error/{fingerprint}", ""},
+      {"get", "/api/complete?q=sta", "/api/complete", ""},
+      {"get", "/api/export?format=json", "/api/export", ""},
+      {"get", "/api/schedule", "/api/schedule", ""},
+      {"get", "/api/schedule/a%2Fb/ticks", "/api/schedule/{name}/ticks", ""},
+      {"post", "/api/schedule/a%2Fb/pause", "/api/schedule/{name}/pause", R"({"reason": "x"})"},
+      {"get", "/api/schedule", "/api/schedule", ""},
+      {"post", "/api/schedule/a%2Fb/resume", "/api/schedule/{name}/resume", ""},
+      {"post", "/api/schedule/a%2Fb/run", "/api/schedule/{name}/run", ""},
+      {"post", "/api/tasks/retry", "/api/tasks/retry", ids("b")},
+      {"post", "/api/tasks/revoke", "/api/tasks/revoke", ids(waits.str())},
+      {"post", "/api/task/revoke/c", "/api/task/revoke/{id}", ""},
+      {"get", "/api/audit?limit=3", "/api/audit", ""}};
+  for (const auto& [method, path, described, body] : all) {
+    SCOPED_TRACE(method + " " + path);
+    const auto answer = ask(path, method == "get" ? "GET" : "POST", body);
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_THAT(wrong(json::parse(answer.body), wrong.answer_of(described, method)), IsEmpty());
+  }
+}
+
 }  // namespace
 }  // namespace umbel::collector

@@ -36,21 +36,31 @@ TEST(SubmissionsAnswer, TellsOfEachSubredditWithinTheWindow) {
   for (int i = 0; i < 100; ++i) latest.push_back(fetched("cpp", kNoon - seconds{i}, i));
   latest.push_back(fetched("rust", kNoon - minutes{2}, 7));
   latest.push_back(fetched("old", kNoon - hours{2}, 7));
-  NameWindow fetches;
-  fetches.known = 300;
-  fetches.counts.succeeded = 101;
-  fetches.counts.failed = 2;
-  fetches.run.add(std::chrono::milliseconds{80});
+  NameWindow window;
+  window.known = 300;
+  window.counts.succeeded = 101;
+  window.counts.failed = 2;
+  window.run.add(std::chrono::milliseconds{80});
+  Fetches fetches;
+  fetches.failed = {{"cpp", 2}, {"gone", 1}};
+  fetches.phases = {{"dns", {0.1, 0.3, 0.2}}, {"store", {0.5}}};
 
-  const json::object answer = submissions_answer(latest, fetches, 5, kNoon);
+  const json::object answer = submissions_answer(latest, window, fetches, 5, kNoon);
 
   const json::array& subreddits = answer.at("subreddits").as_array();
-  ASSERT_EQ(subreddits.size(), 2U);
+  ASSERT_EQ(subreddits.size(), 3U);
   EXPECT_EQ(subreddits[0].at("name"), "cpp");
+  EXPECT_EQ(subreddits[0].at("failed"), 2);
+  EXPECT_EQ(subreddits[1].at("name"), "gone") << "of which nothing could be fetched";
+  EXPECT_EQ(subreddits[1].at("fetched"), 0);
+  EXPECT_TRUE(subreddits[1].at("last_fetched").is_null());
   EXPECT_EQ(subreddits[0].at("fetched"), 100);
   EXPECT_EQ(subreddits[0].at("score"), (json::array{49, 94}));
-  EXPECT_DOUBLE_EQ(subreddits[1].at("freshness").as_double(), 120);
-  EXPECT_TRUE(subreddits[1].at("failed").is_null());
+  EXPECT_DOUBLE_EQ(subreddits[2].at("freshness").as_double(), 120);
+  EXPECT_EQ(subreddits[2].at("failed"), 0);
+  EXPECT_EQ(json::serialize(answer.at("fetch").at("phases")),
+            json::serialize(json::parse(R"([{"phase": "dns", "p50": 0.2, "p95": 0.2},
+                                            {"phase": "store", "p50": 0.5, "p95": 0.5}])")));
   std::uint64_t counted = 0;
   for (const json::value& bin : answer.at("distributions").at("score").as_array())
     counted += bin.at("count").to_number<std::uint64_t>();
@@ -65,8 +75,55 @@ TEST(SubmissionsAnswer, TellsOfEachSubredditWithinTheWindow) {
   EXPECT_EQ(answer.at("cut"), false);
 }
 
+TEST(SubmissionsAnswer, WhatWasNotLookedAtIsNotCalledZero) {
+  Fetches fetches;
+  fetches.whole = false;
+  const auto answer =
+      submissions_answer({fetched("cpp", kNoon - seconds{1}, 1)}, {}, fetches, 5, kNoon);
+  EXPECT_TRUE(answer.at("subreddits").at(0).at("failed").is_null());
+}
+
+Event with_texts(Event event, const std::string& args, const std::string& result) {
+  auto& task = std::get<TaskEvent>(event);
+  if (!args.empty()) task.args = args;
+  if (!result.empty()) task.result = result;
+  return event;
+}
+
+TEST(FetchesTest, AreReadFromWhatTheTasksTell) {
+  LiveState state{100, kNoon - hours{2}};
+  const auto tell = [&](const Event& event) { (void)state.apply(event, kNoon); };
+  const auto at = kNoon - minutes{1};
+  const std::string link = "('https://www.reddit.com/r/CPP/comments/1a/x/',)";
+  tell(with_texts(received("a", at, kFetchTask), link, ""));
+  tell(with_texts(succeeded("a", at), "",
+                  "{'fullname': 't3_1a', 'title': \"it's\", 'deleted': False, "
+                  "'seconds': {'dns': 0.25, 'first_byte': 0.5}}"));
+  tell(with_texts(received("b", at, kFetchTask), link, ""));
+  tell(failed("b", at));
+  tell(with_texts(received("c", at, kDiscoverTask), "('Rust',)", ""));
+  tell(failed("c", at));
+  tell(with_texts(received("d", at, "demo.add"), "('/r/other/',)", ""));
+  tell(failed("d", at));
+  tell(with_texts(received("e", at, kFetchTask), "('https://exa...", ""));
+  tell(failed("e", at));
+  tell(with_texts(received("f", kNoon - hours{1}, kFetchTask), link, ""));
+  tell(failed("f", kNoon - hours{1}));
+
+  const auto ended = ended_fetches(state, kNoon - minutes{5});
+  EXPECT_EQ(ended.tasks.size(), 4U);
+  const auto fetches = fetches_of(ended);
+
+  using Failed = std::map<std::string, std::uint64_t>;
+  EXPECT_TRUE(fetches.whole);
+  EXPECT_EQ(fetches.failed, (Failed{{"cpp", 1}, {"rust", 1}}));
+  ASSERT_EQ(fetches.phases.size(), 2U);
+  EXPECT_EQ(fetches.phases[0].first, "dns");
+  EXPECT_EQ(fetches.phases[1].second, std::vector<double>{0.5});
+}
+
 TEST(SubmissionsAnswer, WithoutAnyNothingIsMadeUp) {
-  const json::object answer = submissions_answer({}, {}, 60, kNoon);
+  const json::object answer = submissions_answer({}, {}, {}, 60, kNoon);
   EXPECT_TRUE(answer.at("subreddits").as_array().empty());
   EXPECT_TRUE(answer.at("fetch").at("p50").is_null());
   EXPECT_TRUE(answer.at("fetch").at("failed").is_null());
@@ -75,9 +132,9 @@ TEST(SubmissionsAnswer, WithoutAnyNothingIsMadeUp) {
 
 TEST(SubmissionsAnswer, SaysWhenThereWereMoreThanItLookedAt) {
   std::vector<Submission> latest(kLookedAtSubmissions, fetched("cpp", kNoon - seconds{1}, 1));
-  EXPECT_EQ(submissions_answer(latest, {}, 5, kNoon).at("cut"), true);
+  EXPECT_EQ(submissions_answer(latest, {}, {}, 5, kNoon).at("cut"), true);
   latest.back().fetched = kNoon - hours{1};
-  EXPECT_EQ(submissions_answer(latest, {}, 5, kNoon).at("cut"), false);
+  EXPECT_EQ(submissions_answer(latest, {}, {}, 5, kNoon).at("cut"), false);
 }
 
 TEST(ProcessFiguresTest, AreOfThisProcess) {

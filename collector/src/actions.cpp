@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "flower.hpp"
-#include "python_text.hpp"
 #include "task_actions.hpp"
 #include "task_detail.hpp"
 #include "umbel/base/text.hpp"
@@ -49,27 +48,6 @@ Result<std::vector<TaskId>> ids_of(const Request& request) {
   return ids;
 }
 
-// Whole arguments of a task, as JSON texts; or why they are not to be had.
-struct Arguments {
-  std::string args, kwargs;
-};
-
-std::optional<Arguments> from_body(const std::string& body) {
-  const auto parsed = celery::parse_json(body);
-  if (!parsed || !parsed->is_array() || parsed->get_array().size() < 2) return std::nullopt;
-  const auto& parts = parsed->get_array();
-  if (!parts[0].is_array() || !parts[1].is_object()) return std::nullopt;
-  return Arguments{celery::to_json(parts[0]), celery::to_json(parts[1])};
-}
-
-std::optional<Arguments> from_texts(const Task& task) {
-  if (!task.args || !task.kwargs) return std::nullopt;
-  const auto args = from_python_text(*task.args);
-  const auto kwargs = from_python_text(*task.kwargs);
-  if (!args || !args->is_array() || !kwargs || !kwargs->is_object()) return std::nullopt;
-  return Arguments{celery::to_json(*args), celery::to_json(*kwargs)};
-}
-
 Result<Task> find(const ApiParts& parts, const TaskId& id) {
   return whole_task({parts.live, parts.history, parts.clock}, parts.store, id);
 }
@@ -80,12 +58,8 @@ Result<TaskId> retry_one(const ApiParts& parts, const TaskId& id) {
   if (!task) return task.error();
   const auto kept = parts.store.results().arguments(id);
   if (!kept) return kept.error();
-  auto arguments = kept->body ? from_body(*kept->body) : from_texts(*task);
-  const auto may = may_retry(*task, arguments.has_value());
-  if (!may.allowed && !arguments && kept->bytes > kKeptBody) {
-    return invalid(fmt::format("its arguments have {} bytes; at most {} are kept for a retry",
-                               kept->bytes, kKeptBody));
-  }
+  auto arguments = call_arguments(*task, *kept);
+  const auto may = may_retry(*task, arguments.has_value(), kept->bytes);
   if (!may.allowed) return invalid(may.why);
   TaskRequest request;
   request.name = *task->name;

@@ -77,12 +77,14 @@ Result<json::object> submissions(const ApiParts& parts, const Request& request) 
   const auto latest = parts.store.submissions().latest(kLookedAtSubmissions);
   if (!latest) return latest.error();
   const WallTime now = parts.clock.wall();
-  const NameWindow fetches = parts.live.with([&](LiveState& state) {
+  const auto [window, ended] = parts.live.with([&](LiveState& state) {
     const Names::Entry* const entry = state.names().find(kFetchTask);
     const Names::Entry none{kFetchTask};
-    return state.names().window(entry == nullptr ? none : *entry, *minutes, unix_second(now));
+    return std::pair{
+        state.names().window(entry == nullptr ? none : *entry, *minutes, unix_second(now)),
+        ended_fetches(state, now - std::chrono::minutes{*minutes})};
   });
-  return submissions_answer(*latest, fetches, *minutes, now);
+  return submissions_answer(*latest, window, fetches_of(ended), *minutes, now);
 }
 
 }  // namespace

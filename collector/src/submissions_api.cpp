@@ -26,7 +26,8 @@ json::value quantile(const Spread& spread, double q) {
 }
 
 // Exactly: of the values given.
-json::value two_quantiles(std::vector<std::int64_t> values) {
+template <class Number>
+json::value two_quantiles(std::vector<Number> values) {
   if (values.empty()) return nullptr;
   std::sort(values.begin(), values.end());
   const auto at = [&](double q) {
@@ -53,46 +54,64 @@ json::array distribution(const std::vector<std::int64_t>& values,
 }
 
 struct Subreddit {
+  std::string name;
   std::uint64_t fetched = 0;
   WallTime newest_created{}, last_fetched{};
   std::vector<std::int64_t> scores, comments;
 };
 
-json::object row(const std::string& name, Subreddit subreddit, std::int64_t minutes, WallTime now) {
-  return {{"name", name},
+json::object row(Subreddit subreddit, const json::value& failed, std::int64_t minutes,
+                 WallTime now) {
+  const bool some = subreddit.fetched > 0;
+  const auto time = [some](WallTime at) {
+    return some ? json::value(to_unix_seconds(at)) : json::value(nullptr);
+  };
+  return {{"name", subreddit.name},
           {"fetched", subreddit.fetched},
-          {"failed", nullptr},  // a fetch that failed does not say of which subreddit it was
+          {"failed", failed},
           {"rate", static_cast<double>(subreddit.fetched) / static_cast<double>(minutes * 60)},
-          {"newest_created", to_unix_seconds(subreddit.newest_created)},
-          {"last_fetched", to_unix_seconds(subreddit.last_fetched)},
-          {"freshness", std::max(0.0, seconds(now - subreddit.last_fetched))},
+          {"newest_created", time(subreddit.newest_created)},
+          {"last_fetched", time(subreddit.last_fetched)},
+          {"freshness", some ? json::value(std::max(0.0, seconds(now - subreddit.last_fetched)))
+                             : json::value(nullptr)},
           {"score", two_quantiles(std::move(subreddit.scores))},
           {"comments", two_quantiles(std::move(subreddit.comments))}};
 }
 
-json::object fetch_section(const NameWindow& fetches) {
+json::value phases_section(const Fetches& fetches) {
+  if (fetches.phases.empty()) return nullptr;
+  json::array rows;
+  for (const auto& [phase, values] : fetches.phases) {
+    auto row = two_quantiles(values).get_array();
+    rows.push_back(json::object{{"phase", phase}, {"p50", row[0]}, {"p95", row[1]}});
+  }
+  return rows;
+}
+
+json::object fetch_section(const NameWindow& window, const Fetches& fetches) {
   const auto count = [&](std::uint64_t value) {
-    return fetches.known > 0 ? json::value(value) : json::value(nullptr);
+    return window.known > 0 ? json::value(value) : json::value(nullptr);
   };
-  return {{"succeeded", count(fetches.counts.succeeded)},
-          {"failed", count(fetches.counts.failed)},
-          {"retried", count(fetches.counts.retried)},
-          {"p50", quantile(fetches.run, 0.5)},
-          {"p95", quantile(fetches.run, 0.95)},
-          {"p99", quantile(fetches.run, 0.99)},
-          {"phases", nullptr}};  // the workers measure them; Prometheus has them
+  return {{"succeeded", count(window.counts.succeeded)},
+          {"failed", count(window.counts.failed)},
+          {"retried", count(window.counts.retried)},
+          {"p50", quantile(window.run, 0.5)},
+          {"p95", quantile(window.run, 0.95)},
+          {"p99", quantile(window.run, 0.99)},
+          {"phases", phases_section(fetches)}};
 }
 
 }  // namespace
 
-json::object submissions_answer(const std::vector<Submission>& latest, const NameWindow& fetches,
-                                std::int64_t minutes, WallTime now) {
+json::object submissions_answer(const std::vector<Submission>& latest, const NameWindow& window,
+                                const Fetches& fetches, std::int64_t minutes, WallTime now) {
   const WallTime from = now - std::chrono::minutes{minutes};
   std::map<std::string, Subreddit> subreddits;
   std::vector<std::int64_t> scores, comments, ages;
   for (const Submission& each : latest) {
     if (each.fetched < from) continue;
-    Subreddit& of = subreddits[each.subreddit];
+    Subreddit& of = subreddits[lower_case(each.subreddit)];
+    of.name = each.subreddit;
     ++of.fetched;
     of.newest_created = std::max(of.newest_created, each.created);
     of.last_fetched = std::max(of.last_fetched, each.fetched);
@@ -104,8 +123,19 @@ json::object submissions_answer(const std::vector<Submission>& latest, const Nam
     ages.push_back(std::max<std::int64_t>(age.count(), 0));
   }
   json::array rows, newest;
-  for (auto& [name, subreddit] : subreddits)
-    rows.push_back(row(name, std::move(subreddit), minutes, now));
+  for (const auto& [key, failed] : fetches.failed) {
+    if (auto& of = subreddits[key]; of.name.empty()) of.name = key;
+  }
+  for (auto& [key, subreddit] : subreddits) {
+    const auto known = fetches.failed.find(key);
+    json::value failed = nullptr;
+    if (known != fetches.failed.end()) {
+      failed = known->second;
+    } else if (fetches.whole) {
+      failed = 0;
+    }
+    rows.push_back(row(std::move(subreddit), failed, minutes, now));
+  }
   for (const Submission& each : latest) {
     if (newest.size() == kShownSubmissions) break;
     newest.push_back(submission_row(each));
@@ -119,7 +149,7 @@ json::object submissions_answer(const std::vector<Submission>& latest, const Nam
           {"distributions", json::object{{"score", distribution(scores, kCountBounds)},
                                          {"comments", distribution(comments, kCountBounds)},
                                          {"age_at_fetch", distribution(ages, kAgeBounds)}}},
-          {"fetch", fetch_section(fetches)},
+          {"fetch", fetch_section(window, fetches)},
           {"latest", std::move(newest)},
           {"cut", cut},
           {"source", source},

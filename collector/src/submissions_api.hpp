@@ -5,18 +5,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "fetches.hpp"
 #include "names.hpp"
 #include "umbel/store/submissions.hpp"
 
 namespace umbel::collector {
 
 inline constexpr std::size_t kLookedAtSubmissions = 2'000, kShownSubmissions = 100;
-inline constexpr const char* kFetchTask = "reddit.fetch_submission";
 
 // `latest`: by fetch, newest first, kLookedAtSubmissions at most; if there were more in the window,
-// the answer is of these and says `cut`. `fetches`: of kFetchTask over the same minutes.
+// the answer is of these and says `cut`. `window`: of kFetchTask over the same minutes.
 [[nodiscard]] boost::json::object submissions_answer(const std::vector<Submission>& latest,
-                                                     const NameWindow& fetches,
-                                                     std::int64_t minutes, WallTime now);
+                                                     const NameWindow& window,
+                                                     const Fetches& fetches, std::int64_t minutes,
+                                                     WallTime now);
 
 }  // namespace umbel::collector

@@ -1,13 +1,48 @@
 #include "task_actions.hpp"
 
-namespace umbel::collector {
+#include <fmt/format.h>
 
-Permission may_retry(const Task& task, bool arguments_known) {
+#include <boost/json.hpp>
+
+#include "python_text.hpp"
+#include "umbel/celery/json.hpp"
+
+namespace umbel::collector {
+namespace {
+
+namespace json = boost::json;
+
+std::optional<CallArguments> checked(const json::value& args, const json::value& kwargs) {
+  if (!args.is_array() || !kwargs.is_object()) return std::nullopt;
+  return CallArguments{celery::to_json(args), celery::to_json(kwargs)};
+}
+
+}  // namespace
+
+std::optional<CallArguments> call_arguments(const Task& task, const KeptArguments& kept) {
+  if (kept.body) {
+    const auto body = celery::parse_json(*kept.body);
+    if (!body || !body->is_array() || body->get_array().size() < 2) return std::nullopt;
+    return checked(body->get_array()[0], body->get_array()[1]);
+  }
+  if (!task.args || !task.kwargs) return std::nullopt;
+  const auto args = from_python_text(*task.args);
+  const auto kwargs = from_python_text(*task.kwargs);
+  if (!args || !kwargs) return std::nullopt;
+  return checked(*args, *kwargs);
+}
+
+Permission may_retry(const Task& task, bool known, std::uint64_t bytes) {
   if (!task.name || task.name->empty())
     return {.allowed = false, .why = "its name is not known: the events that told it were missed"};
   if (!is_final(task.state) && task.state != TaskState::Rejected)
     return {.allowed = false, .why = "it has not ended; it can be run again once it has"};
-  if (!arguments_known) {
+  if (!known && bytes > kKeptBody) {
+    return {.allowed = false,
+            .why = fmt::format("its arguments have {} bytes; at most {} are kept for a retry",
+                               bytes, kKeptBody)};
+  }
+  if (!known) {
     return {.allowed = false,
             .why = "its arguments are not known whole: only a shortened text of them was told"};
   }

@@ -2,9 +2,12 @@
 // does it asks again.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "umbel/model/task.hpp"
+#include "umbel/store/result_store.hpp"
 
 namespace umbel::collector {
 
@@ -13,9 +16,19 @@ struct Permission {
   std::string why;  // when it is not allowed; else what will happen
 };
 
-// As a new task of the same name, arguments and queue. `arguments_known`: whole, not as a shortened
-// text.
-[[nodiscard]] Permission may_retry(const Task& task, bool arguments_known);
+// The whole arguments of a task as JSON texts, an array and an object.
+struct CallArguments {
+  std::string args, kwargs;
+};
+
+// From the message that it was accepted with, else from the texts that events told. Nothing: they
+// are not known whole.
+[[nodiscard]] std::optional<CallArguments> call_arguments(const Task& task,
+                                                          const KeptArguments& kept);
+
+// As a new task of the same name, arguments and queue. `known`: call_arguments() has them; `bytes`:
+// how many they have, 0 where that is not known.
+[[nodiscard]] Permission may_retry(const Task& task, bool known, std::uint64_t bytes = 0);
 
 // So that it never starts.
 [[nodiscard]] Permission may_revoke(const Task& task);

@@ -200,7 +200,6 @@ http::Response task_detail(const DetailParts& parts, const http::Request& reques
   KeptArguments kept;
   if (auto found = parts.store.results().arguments(id)) kept = std::move(*found);
   const json::object values = values_of(*task, kept, stored);
-  const bool arguments_known = !values.at("args").is_null() && !values.at("kwargs").is_null();
   json::object answer;
   answer["task"] = task_object(*task);
   answer["values"] = values;
@@ -210,8 +209,9 @@ http::Response task_detail(const DetailParts& parts, const http::Request& reques
   answer["schedule"] = schedule_of(parts.store, id, stored);
   answer["attempts"] = attempt_rows(attempts_of(*timeline, *task));
   answer["moments"] = moment_rows(*timeline);
-  answer["can"] = json::object{{"retry", permission(may_retry(*task, arguments_known))},
-                               {"revoke", permission(may_revoke(*task))}};
+  answer["can"] = json::object{
+      {"retry", permission(may_retry(*task, call_arguments(*task, kept).has_value(), kept.bytes))},
+      {"revoke", permission(may_revoke(*task))}};
   answer["now"] = to_unix_seconds(parts.search.clock.wall());
   return http::json_response(flower::text(answer));
 }

@@ -200,7 +200,7 @@ export interface Bucket {
 export interface SubredditFigures {
   name: string;
   fetched: number;
-  /** Not known by subreddit: a fetch that failed has no submission. */
+  /** Tasks that listed or fetched of it; null: not all of the window was looked at. */
   failed: number | null;
   /** Per second in the window. */
   rate: number | null;
