@@ -29,6 +29,7 @@
 #include "umbel/scheduler/scheduler.hpp"
 #include "umbel/store_sqlite/sqlite_store.hpp"
 #include "umbel/testing/eventually.hpp"
+#include "umbel/testing/faketime.hpp"
 #include "umbel/testing/temp_dir.hpp"
 
 namespace umbel {
@@ -325,16 +326,15 @@ TEST_F(SchedulerProcessTest, a_pause_stops_one_schedule_and_what_is_in_force_is_
 
 // libfaketime moves the wall clock of one process, not the one that measures.
 TEST_F(SchedulerProcessTest, a_clock_that_jumps_stops_nothing_and_fires_nothing_twice) {
-  constexpr const char* kLibrary = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-  ASSERT_TRUE(std::filesystem::exists(kLibrary)) << "install Debian's package faketime";
+  const std::string preload = faketime_preload();
+  ASSERT_FALSE(preload.empty()) << "the package faketime is missing";
   const auto offset = [&](const std::string& text) {
     std::ofstream{dir.file("offset.new")} << text << "\n";
     std::filesystem::rename(dir.file("offset.new"), dir.file("offset"));
   };
   offset("+0");
-  auto node =
-      spawn({std::string{"LD_PRELOAD="} + kLibrary, "FAKETIME_TIMESTAMP_FILE=" + dir.file("offset"),
-             "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"});
+  auto node = spawn({"LD_PRELOAD=" + preload, "FAKETIME_TIMESTAMP_FILE=" + dir.file("offset"),
+                     "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"});
   const auto newest = [&] { return store->ticks().latest("a").value()->due; };
   ASSERT_TRUE(eventually([&] { return enqueued("a") >= 2; }, seconds{30}))
       << content(dir.file("log"));

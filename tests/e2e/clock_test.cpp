@@ -12,6 +12,7 @@
 
 #include "line.hpp"
 #include "umbel/testing/eventually.hpp"
+#include "umbel/testing/faketime.hpp"
 #include "umbel/testing/temp_dir.hpp"
 
 namespace umbel::e2e {
@@ -23,42 +24,22 @@ using umbel::testing::TempDir;
 
 constexpr int kHour = 3600;
 
-std::string faketime_library() {
-  for (const auto& entry : std::filesystem::directory_iterator{"/usr/lib"}) {
-    const auto library = entry.path() / "faketime" / "libfaketimeMT.so.1";
-    std::error_code none;
-    if (std::filesystem::exists(library, none)) return library.string();
-  }
-  return {};
-}
-
-// AddressSanitizer's library, which insists on being the first of a program; empty without it.
-std::string sanitizer_library() {
-  std::ifstream maps{"/proc/self/maps"};
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("/libasan.so") != std::string::npos) return line.substr(line.find('/'));
-  }
-  return {};
-}
-
 class ClockJumps : public ::testing::Test {
  protected:
   void SetUp() override {
-    const std::string library = faketime_library();
-    ASSERT_FALSE(library.empty()) << "the package faketime is missing";
+    const std::string preload = umbel::testing::faketime_preload();
+    ASSERT_FALSE(preload.empty()) << "the package faketime is missing";
     LineOptions options;
     options.tasks_per_second = 50;
     options.submissions_per_second = 0.5;  // an hour's are there at once
     options.unlucky = false;  // a task that was put off until a time is due at that time
     options.clocks_jump = true;
-    options.environment = [this, library](const std::string& name) {
+    options.environment = [this, preload](const std::string& name) {
       set(name, 0);
-      return Victim::Environment{{"LD_PRELOAD", sanitizer_library() + " " + library},
-                                 {"FAKETIME_TIMESTAMP_FILE", clocks_.file(name)},
-                                 {"FAKETIME_CACHE_DURATION", "1"},
-                                 {"FAKETIME_DONT_FAKE_MONOTONIC", "1"},
-                                 {"DONT_FAKE_MONOTONIC", "1"},
-                                 {"NO_FAKE_STAT", "1"}};
+      return Victim::Environment{
+          {"LD_PRELOAD", preload},          {"FAKETIME_TIMESTAMP_FILE", clocks_.file(name)},
+          {"FAKETIME_CACHE_DURATION", "1"}, {"FAKETIME_DONT_FAKE_MONOTONIC", "1"},
+          {"DONT_FAKE_MONOTONIC", "1"},     {"NO_FAKE_STAT", "1"}};
     };
     line_ = std::make_unique<Line>(std::move(options));
     line_->start();
