@@ -161,6 +161,8 @@ async function run() {
     await entry.getByRole('button', { name: 'Resume' }).click();
     await entry.getByText('the shelf is painted').waitFor({ state: 'detached' });
     await until('it fires again', async () => (await told('reddit-cpp')).last_due > still + 4);
+    const noted = (await stack.get('/api/audit?object=reddit-cpp')).entries;
+    assert.deepEqual(noted.map((each) => [each.action, each.detail, each.outcome]), [['schedule.resume', '', 'done'], ['schedule.pause', 'the shelf is painted', 'done']]);
   });
 
   await step('an entry: its strip, what comes next, its ticks', async () => {
