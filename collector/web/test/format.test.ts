@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { count, exact, NONE, percent, plural, rate } from '../src/format/count';
+import { count, exact, NONE, percent, plural, rate, unbroken } from '../src/format/count';
 import { duration, exactDuration, ticking } from '../src/format/duration';
 import { asPermalink } from '../src/format/permalink';
 import { callArguments, shortened, splitTopLevel, stateKind } from '../src/format/task';
@@ -38,6 +38,13 @@ describe('count', () => {
     assert.equal(plural(1, 'worker'), '1 worker');
     assert.equal(plural(0, 'worker'), '0 workers');
     assert.equal(plural(2, 'entry', 'entries'), '2 entries');
+  });
+});
+
+describe('a sentence', () => {
+  it('keeps figures with their units, and nothing else together', () => {
+    const shown = unbroken('< 1 ms behind, 4 min 2 s, 100 % of 12 tasks, 3 sleep').replaceAll('\u00a0', '_');
+    assert.equal(shown, '<_1_ms behind, 4_min 2_s, 100_% of 12 tasks, 3 sleep');
   });
 });
 

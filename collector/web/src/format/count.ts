@@ -10,6 +10,11 @@ const UNITS: readonly (readonly [number, string])[] = [
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 3 });
 
+/** A sentence whose figures stay with their units where lines break. */
+export function unbroken(sentence: string): string {
+  return sentence.replace(/(<|\d) (?=\d|(?:ms|s|min|h|d|%|k|M)(?![\w]))/g, '$1\u00a0');
+}
+
 /** `1,204`; from ten thousand on `12.4 k`. */
 export function count(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
