@@ -326,7 +326,7 @@ TEST_F(SchedulerProcessTest, a_pause_stops_one_schedule_and_what_is_in_force_is_
 
 // libfaketime moves the wall clock of one process, not the one that measures.
 TEST_F(SchedulerProcessTest, a_clock_that_jumps_stops_nothing_and_fires_nothing_twice) {
-  const std::string preload = faketime_preload();
+  const std::string preload = testing::faketime_preload();
   ASSERT_FALSE(preload.empty()) << "the package faketime is missing";
   const auto offset = [&](const std::string& text) {
     std::ofstream{dir.file("offset.new")} << text << "\n";
