@@ -3,128 +3,19 @@
 //
 //   UMBEL_BIN_DIR=build/dev/bin node tests/e2e/page_test.mjs
 //
-// UMBEL_SCREENSHOTS: folder for pictures; UMBEL_CHROMIUM: the browser. Exits with 1 and says what
-// did not hold.
+// Exits with 1 and says what did not hold. See page_stack.mjs for the environment.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Browser, judge, overflow, pictures, Stack, step, until, within } from './page_stack.mjs';
 
-const repository = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const fromPage = createRequire(join(repository, 'collector/web/package.json'));
-const { chromium } = fromPage('playwright-core');
-const axe = readFileSync(fromPage.resolve('axe-core/axe.min.js'), 'utf8');
+const SCHEDULE = ['programming', 'cpp', 'linux']
+  .map((name) => `  - {name: reddit-${name}, every: 4s, task: reddit.discover, args: [${name}]}\n`)
+  .reduce((text, line) => text + line, 'schedules:\n');
 
-const bin = resolve(process.env.UMBEL_BIN_DIR ?? join(repository, 'build/dev/bin'));
-const pictures = resolve(process.env.UMBEL_SCREENSHOTS ?? join(bin, '..', 'screenshots'));
-const executablePath = process.env.UMBEL_CHROMIUM ?? '/usr/bin/chromium';
-const LIMIT = 60_000;
-
-const home = mkdtempSync(join(tmpdir(), 'umbel-page-'));
-const running = new Map();
-
-// ---------------------------------------------------------------- the stack
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-const ports = {};
-for (const name of ['simulator', 'collector', 'worker', 'scheduler']) ports[name] = await freePort();
-const base = `http://127.0.0.1:${ports.collector}`;
-const shared = ['--broker', `sqlite:${home}/broker.db`, '--store', `sqlite:${home}/store.db`];
-const schedule = join(home, 'schedule.yaml');
-writeFileSync(
-  schedule,
-  ['programming', 'cpp', 'linux']
-    .map((name) => `  - {name: reddit-${name}, every: 4s, task: reddit.discover, args: [${name}]}\n`)
-    .reduce((text, line) => text + line, 'schedules:\n'),
-);
-
-const PROGRAMS = {
-  simulator: ['umbel-reddit-simulator', '--port', ports.simulator, '--rate', '3', '--history', '60'],
-  collector: ['umbel-collector', ...shared, '--port', ports.collector],
-  worker: [
-    'umbel-worker', ...shared, '--metrics-port', ports.worker, '--hostname', 'w1@meadow', '--concurrency', '4',
-    '--stuck-after', '1',
-    '--reddit-token-url', `http://127.0.0.1:${ports.simulator}/api/v1/access_token`,
-    '--reddit-api-url', `http://127.0.0.1:${ports.simulator}`,
-    '--reddit-client-id', 'page', '--reddit-client-secret', 'test', '--reddit-simulated',
-  ],
-  scheduler: ['umbel-scheduler', ...shared, '--metrics-port', ports.scheduler, '--schedule', schedule],
-};
-
-function start(name) {
-  const [program, ...flags] = PROGRAMS[name];
-  const log = openSync(join(home, `${name}.log`), 'a');
-  const child = spawn(join(bin, program), flags.map(String), { cwd: home, stdio: ['ignore', log, log] });
-  closeSync(log);
-  child.on('error', (error) => console.log(`${program}: ${error.message}`));
-  running.set(name, child);
-  return child;
-}
-
-async function stop(name, signal = 'SIGTERM') {
-  const child = running.get(name);
-  running.delete(name);
-  if (child === undefined || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill(signal);
-  // A limit, not a wait: what is waited for is the end of the program.
-  const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
-  await ended;
-  clearTimeout(late);
-}
-
-async function until(what, probe, limit = LIMIT) {
-  const end = Date.now() + limit;
-  let last;
-  while (Date.now() < end) {
-    try {
-      const found = await probe();
-      if (found) return found;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    // Between looks, not instead of one.
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error(`${what}: not within ${limit / 1000} s${last ? ` (${last.message})` : ''}`);
-}
-
-const ready = () => until('collector is ready', async () => (await fetch(`${base}/readyz`)).ok);
-
-async function enqueue(name, args) {
-  const answer = await fetch(`${base}/task/${name}`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(args),
-  });
-  const text = await answer.text();
-  assert.equal(answer.status, 200, `POST /task/${name}: ${text}`);
-  return JSON.parse(text).task.id;
-}
-
-// ---------------------------------------------------------------- the steps
-
-const problems = [];
-
-async function step(name, body) {
-  const began = Date.now();
-  await body();
-  console.log(`ok    ${name} (${Date.now() - began} ms)`);
-}
+const stack = await Stack.make(SCHEDULE);
+const browser = new Browser();
+const { base, home, schedule } = stack;
 
 const truth = async () => (await (await fetch(`${base}/api/overview`)).json()).truth;
 
@@ -155,31 +46,13 @@ function moveStore(from, to) {
   }
 }
 
-/** A page that reports what the browser complains of; `expected` may turn that off for a while. */
-async function openPage(browser, options) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  const watch = { quiet: false };
-  page.on('console', (message) => {
-    // What the API refuses, or cannot answer while the store is gone, is the page's to tell.
-    const refused = message.text().startsWith('Failed to load resource') && message.location().url.includes('/api/');
-    if (message.type() === 'error' && !watch.quiet && !refused) problems.push(`console: ${message.text()}`);
-  });
-  page.on('pageerror', (error) => problems.push(`exception: ${error.message}`));
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) =>
-      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
-    );
-  });
-  page.setDefaultTimeout(LIMIT);
-  return { context, page, watch };
-}
-
 const row = (id) => `#tasks [data-task="${id}"]`;
-const overflow = (page) => page.evaluate(() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth);
 
-async function run(browser) {
-  const { context, page, watch } = await openPage(browser, { viewport: { width: 1280, height: 900 } });
+async function run() {
+  for (const name of ['simulator', 'collector', 'worker', 'scheduler']) stack.start(name);
+  await stack.ready();
+  await browser.open();
+  const { context, page, watch } = await browser.page({ viewport: { width: 1280, height: 900 } });
 
   await step('the page loads under its policy', async () => {
     const answer = await page.goto(base);
@@ -241,7 +114,7 @@ async function run(browser) {
     });
     await page.route('**/*', (route) => route.abort());
     const began = Date.now();
-    const id = await enqueue('add', { x: 4_000_000, y: 2 });
+    const id = await stack.enqueue('add', { x: 4_000_000, y: 2 });
     await page.locator(`${row(id)}[data-state="succeeded"]`).waitFor();
     console.log(`      POST to row: ${Date.now() - began} ms`);
     assert.match(await page.locator(row(id)).innerText(), /add[\s\S]*x=4000000, y=2/);
@@ -250,7 +123,7 @@ async function run(browser) {
   });
 
   await step('a failed task shows its exception, and opens to all that is known', async () => {
-    const id = await enqueue('fail', { message: 'the well is <b>dry</b>' });
+    const id = await stack.enqueue('fail', { message: 'the well is <b>dry</b>' });
     const failed = page.locator(`${row(id)}[data-state="failed"]`);
     await failed.waitFor();
     assert.match(await failed.innerText(), /the well is <b>dry<\/b>/);
@@ -261,7 +134,7 @@ async function run(browser) {
   });
 
   await step('a long task shows while it runs', async () => {
-    const id = await enqueue('sleep', { seconds: 4 });
+    const id = await stack.enqueue('sleep', { seconds: 4 });
     await page.locator(`#running [data-running="${id}"]`).waitFor();
     await page.locator(`${row(id)}[data-state="succeeded"]`).waitFor();
   });
@@ -270,7 +143,7 @@ async function run(browser) {
     await page.locator('#tasks h2').hover();
     const ids = () => page.locator('#tasks [data-task]').evaluateAll((rows) => rows.map((each) => each.dataset.task));
     const before = await ids();
-    const id = await enqueue('add', { x: 1, y: 1 });
+    const id = await stack.enqueue('add', { x: 1, y: 1 });
     await page.locator('#tasks').getByRole('button', { name: /^\d+\+? new$/ }).waitFor();
     await until('the task is done', async () => (await (await fetch(`${base}/task/status/${id}`)).json()).status === 'SUCCESS');
     assert.deepEqual(await ids(), before);
@@ -280,7 +153,7 @@ async function run(browser) {
 
   await step('a paused page stands still, and goes on with what it missed', async () => {
     await page.keyboard.press('p');
-    const id = await enqueue('add', { x: 2, y: 2 });
+    const id = await stack.enqueue('add', { x: 2, y: 2 });
     await until('the task is done', async () => (await (await fetch(`${base}/task/status/${id}`)).json()).status === 'SUCCESS');
     await until('changes are held', async () => Number(await page.locator('header .held').innerText()) > 5);
     assert.equal(await page.locator(row(id)).count(), 0);
@@ -311,7 +184,7 @@ async function run(browser) {
   });
 
   await step('a slot whose task does not return is shown, and goes away when it does', async () => {
-    const id = await enqueue('hang', { seconds: 15 });
+    const id = await stack.enqueue('hang', { seconds: 15 });
     const worker = page.locator('#workers [data-worker="w1@meadow"]');
     await worker.getByText('1 slot stuck').waitFor();
     await page.locator('#truth', { hasText: 'Worker w1@meadow has 1 of 4 slots stuck' }).waitFor();
@@ -335,6 +208,7 @@ async function run(browser) {
   });
 
   await step('a store that is gone is shown, and goes away when it is back', async () => {
+    watch.quiet = true; // what cannot be answered meanwhile is the page's to tell
     moveStore('', '.away');
     writeFileSync(join(home, 'store.db'), 'this is no database'.padEnd(4096, '.'));
     await page.locator('#truth', { hasText: 'The store does not answer' }).waitFor();
@@ -344,13 +218,14 @@ async function run(browser) {
     moveStore('.away', '');
     await page.locator('#truth', { hasText: 'The store does not answer' }).waitFor({ state: 'detached' });
     await page.locator('#monitor .problem').waitFor({ state: 'detached' });
-    const id = await enqueue('add', { x: 5, y: 5 });
+    const id = await stack.enqueue('add', { x: 5, y: 5 });
     await page.locator(`${row(id)}[data-state="succeeded"]`).waitFor();
+    watch.quiet = false;
   });
 
   await step('a killed collector is told at once, with the time since', async () => {
     watch.quiet = true;
-    await stop('collector', 'SIGKILL');
+    await stack.stop('collector', 'SIGKILL');
     await page.locator('#lost').waitFor();
     assert.match(await page.locator('#lost').innerText(), /Disconnected since\s+\d\d:\d\d:\d\d/);
     assert.equal(await page.locator('main.past').count(), 1);
@@ -359,12 +234,12 @@ async function run(browser) {
   });
 
   await step('it resumes without a reload once the collector is back', async () => {
-    start('collector');
-    await ready();
+    stack.start('collector');
+    await stack.ready();
     await page.locator('#lost').waitFor({ state: 'detached' });
     watch.quiet = false;
     assert.equal(await page.locator('main.past').count(), 0);
-    const id = await enqueue('add', { x: 3, y: 3 });
+    const id = await stack.enqueue('add', { x: 3, y: 3 });
     await page.locator(`${row(id)}[data-state="succeeded"]`).waitFor();
     assert.equal(await page.evaluate(() => window.notReloaded), true);
     assert.deepEqual(requests, []);
@@ -374,23 +249,15 @@ async function run(browser) {
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [360, 1280, 1920]) {
       await step(`${colorScheme}, ${width} px wide: nothing sticks out, nothing is hard to read`, async () => {
-        const shown = await openPage(browser, { viewport: { width, height: width < 640 ? 740 : 1000 }, colorScheme });
+        const shown = await browser.page({ viewport: { width, height: width < 640 ? 740 : 1000 }, colorScheme });
         await shown.page.goto(base);
         await shown.page.locator('#submissions [data-submission]').first().waitFor();
         await shown.page.locator('#workers [data-worker]').first().waitFor();
-        assert.ok((await overflow(shown.page)) <= 0, `${await overflow(shown.page)} px too wide`);
         const below = await shown.page.evaluate(
           () => document.scrollingElement.scrollHeight - Math.max(innerHeight, document.querySelector('main').getBoundingClientRect().bottom + scrollY),
         );
         assert.ok(below <= 1, `${below} px of nothing below the page`);
-        // New rows are tinted for a moment; what is judged is the page at rest.
-        await shown.page.emulateMedia({ reducedMotion: 'reduce', colorScheme });
-        const found = await shown.page.evaluate(`${axe}; axe.run({ runOnly: ['wcag2a', 'wcag2aa'] })`);
-        const said = found.violations.map(
-          (each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => `${node.target} ${node.failureSummary}`).slice(0, 3).join(' | ')}`,
-        );
-        assert.deepEqual(said, []);
-        assert.ok(found.passes.some((each) => each.id === 'color-contrast'), 'no contrast was looked at');
+        await judge(shown.page, colorScheme);
         await shown.page.screenshot({ path: join(pictures, `${colorScheme}-${width}.png`), fullPage: true });
         await shown.context.close();
       });
@@ -398,7 +265,7 @@ async function run(browser) {
   }
 
   await step('the theme is switched, remembered and followed by the colours', async () => {
-    const shown = await openPage(browser, { viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+    const shown = await browser.page({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
     await shown.page.goto(base);
     const paper = () => shown.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     await shown.page.locator('#workers [data-worker]').first().waitFor();
@@ -419,41 +286,4 @@ async function run(browser) {
   });
 }
 
-// ---------------------------------------------------------------- all of it
-
-mkdirSync(pictures, { recursive: true });
-let browser;
-try {
-  for (const name of ['simulator', 'collector', 'worker', 'scheduler']) start(name);
-  await ready();
-  browser = await chromium.launch({
-    executablePath,
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    ],
-  });
-  await run(browser);
-  assert.deepEqual(problems, [], 'the browser complained');
-  console.log(`all held; pictures in ${pictures}`);
-} catch (error) {
-  process.exitCode = 1;
-  console.log(`FAIL  ${error.message}`);
-  if (error.code !== 'ERR_ASSERTION') console.log(error.stack);
-  for (const problem of problems) console.log(`      ${problem}`);
-  const shown = browser?.contexts().flatMap((context) => context.pages())[0];
-  const picture = join(pictures, 'failure.png');
-  await shown?.screenshot({ path: picture }).then(() => console.log(`      what was shown: ${picture}`), () => {});
-  for (const name of Object.keys(PROGRAMS)) {
-    try {
-      const lines = readFileSync(join(home, `${name}.log`), 'utf8').trimEnd().split('\n').slice(-8);
-      console.log(`----- ${name}\n${lines.join('\n')}`);
-    } catch {
-      console.log(`----- ${name} wrote nothing`);
-    }
-  }
-} finally {
-  await browser?.close();
-  for (const name of ['scheduler', 'worker', 'collector', 'simulator']) await stop(name);
-  rmSync(home, { recursive: true, force: true });
-}
+await within(stack, browser, run);
