@@ -177,18 +177,18 @@ export class Browser {
 
   /**
    * A page that reports what the browser complains of; `watch.quiet` turns that off for a while, as
-   * does a path in `watch.missing` for what the API answers with 404 there and below.
+   * does a path in `watch.refused` for what the API refuses (401, 403, 404) there and below.
    */
   async page(options) {
     const context = await this.#browser.newContext(options);
     const page = await context.newPage();
-    const watch = { quiet: false, missing: new Set() };
+    const watch = { quiet: false, refused: new Set() };
     page.on('console', (message) => {
       if (message.type() !== 'error' || watch.quiet) return;
       const { url } = message.location();
       // The console speaks of the address that was asked for, a moment after the page has its answer.
       const asked = URL.canParse(url) ? new URL(url).pathname : '';
-      const expected = / 404 /.test(message.text()) && [...watch.missing].some((path) => `${asked}/`.startsWith(`${path}/`));
+      const expected = / 40[134] /.test(message.text()) && [...watch.refused].some((path) => `${asked}/`.startsWith(`${path}/`));
       if (!expected) this.problems.push(`console: ${message.text()} (${url}, on ${page.url()})`);
     });
     page.on('pageerror', (error) => this.problems.push(`exception: ${error.message}`));

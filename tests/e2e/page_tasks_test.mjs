@@ -160,7 +160,7 @@ async function run() {
   await step('what is not there is said', async () => {
     await page.goto(`${base}/tasks?q=name%3Anobody.home`);
     await page.getByText('No task matches.').waitFor();
-    watch.missing.add('/api/task/detail/no-such-task');
+    watch.refused.add('/api/task/detail/no-such-task');
     await page.goto(`${base}/task/no-such-task`);
     await page.getByText('There is no task no-such-task.').waitFor();
   });

@@ -25,6 +25,25 @@ const row = (page, key) => page.locator(`tr[data-key="${key}"]`);
 /** The number that a cell shows, `1,204` and all. */
 const number = (text) => Number(text.replace(/[^0-9.]/g, ''));
 
+/** Goes on with Tab until what has the focus reads as `text`; it must be seen to have it. */
+async function tabTo(page, text) {
+  const passed = [];
+  for (let n = 0; n < 60; n += 1) {
+    await page.keyboard.press('Tab');
+    const focus = await page.evaluate(() => {
+      const { innerText, ariaLabel } = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      return { text: (ariaLabel ?? innerText).replaceAll(/\s+/g, ' ').trim(), seen: outlineStyle !== 'none' && outlineWidth !== '0px' };
+    });
+    if (text.test(focus.text)) {
+      assert.ok(focus.seen, `${focus.text}: the focus cannot be seen`);
+      return;
+    }
+    passed.push(focus.text);
+  }
+  assert.fail(`${text} is not reached by Tab; passed: ${passed.join(' | ')}`);
+}
+
 async function run() {
   for (const name of ['simulator', 'collector', 'worker', 'scheduler']) stack.start(name);
   await stack.ready();
@@ -143,6 +162,20 @@ async function run() {
     assert.equal((await stack.get(`/task/status/${id}`)).result, 3);
   });
 
+  await step('schedule: who may only look is offered no change', async () => {
+    const visitor = await browser.page({ viewport: { width: 1280, height: 900 } });
+    visitor.watch.refused.add('/api/schedule/nightly/run');
+    await visitor.page.route('**/api/schedule/*/run', (route) => route.fulfill({ status: 403, json: { error: 'only looking is allowed' } }));
+    await visitor.page.goto(`${base}/schedule`);
+    const entry = visitor.page.locator('[data-schedule="nightly"]');
+    await entry.getByRole('button', { name: 'Run now' }).click();
+    await visitor.page.getByText('only looking is allowed from here').waitFor();
+    await visitor.page.getByRole('main').getByRole('button', { name: /Run now|Pause|Resume/ }).first().waitFor({ state: 'detached' });
+    assert.match(await entry.innerText(), /03:00/, 'the entry is still read');
+    await visitor.page.screenshot({ path: join(pictures, 'view-schedule-read-only.png'), fullPage: true });
+    await visitor.context.close();
+  });
+
   await step('schedule: a pause has a reason, holds, and ends', async () => {
     const entry = page.locator('[data-schedule="reddit-cpp"]');
     await entry.getByRole('button', { name: 'Pause' }).click();
@@ -208,6 +241,65 @@ async function run() {
     });
   });
 
+  // A stranger knows nothing of the stack but that something is wrong with it.
+  await stack.post('/api/task/send-task/add', { kwargs: { x: 1, y: 1 }, queue: 'forgotten' });
+  await stack.enqueue('hang', { seconds: 2 });
+  await until('the stuck task has failed', async () =>
+    (await stack.get('/api/errors?minutes=60')).groups.some((each) => each.type === 'SoftTimeLimitExceeded'),
+  );
+
+  await step('a stranger with a mouse finds why a queue stands still', async () => {
+    await page.goto(base);
+    await page.locator('#truth', { hasText: /Queue forgotten .*no worker takes from it/ }).waitFor();
+    await page.getByRole('main').getByRole('link', { name: 'Show forgotten' }).click();
+    await page.waitForURL(`${base}/queue/forgotten`);
+    await said(page, /^Has stood still .*no worker takes from it/);
+    await page.locator('#queue-consumers', { hasText: 'Start one: umbel-worker --queues forgotten' }).waitFor();
+  });
+
+  await step('a stranger with a mouse finds which exception is new since an hour ago', async () => {
+    await page.goto(base);
+    const badge = page.locator('nav a[href="/errors"]');
+    await badge.filter({ hasText: /Errors\s*2/ }).waitFor();
+    await badge.click();
+    await said(page, /^New since an hour ago: RuntimeError in fail, 4 times, and 1 other\./);
+    const found = page.locator('#errors-new [data-error]', { hasText: 'SoftTimeLimitExceeded' });
+    await found.getByRole('link', { name: /SoftTimeLimitExceeded/ }).click();
+    await said(page, /^New: SoftTimeLimitExceeded in hang, once since/);
+    await page.locator('#message', { hasText: 'soft time limit' }).waitFor();
+    await page.locator('#latest [data-task]').getByRole('link', { name: /^hang/ }).click();
+    await page.getByRole('complementary').locator('#story', { hasText: /^Failed.*SoftTimeLimitExceeded/ }).waitFor();
+  });
+
+  await step('a stranger with a keyboard finds why a queue stands still', async () => {
+    await page.goto(base);
+    await page.locator('#truth', { hasText: /Queue forgotten/ }).waitFor();
+    await tabTo(page, /^Show forgotten$/);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${base}/queue/forgotten`);
+    await said(page, /^Has stood still .*no worker takes from it/);
+    await page.locator('#queue-consumers', { hasText: 'Start one: umbel-worker --queues forgotten' }).waitFor();
+  });
+
+  await step('a stranger with a keyboard finds which exception is new since an hour ago', async () => {
+    await page.goto(base);
+    await page.locator('#truth').waitFor();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Help' }).getByText('errors', { exact: true }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('g');
+    await page.keyboard.press('e');
+    await said(page, /^New since an hour ago/);
+    await tabTo(page, /^SoftTimeLimitExceeded/);
+    await page.keyboard.press('Enter');
+    await said(page, /^New: SoftTimeLimitExceeded in hang, once since/);
+    await tabTo(page, /^hang\(/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('complementary').locator('#story', { hasText: /^Failed.*SoftTimeLimitExceeded/ }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('complementary').waitFor({ state: 'detached' });
+  });
+
   await step('the overview looks back as far as one chooses, and the address says so', async () => {
     await page.goto(base);
     for (const id of ['chart-finished', 'chart-load', 'chart-wait', 'chart-run']) {
@@ -235,7 +327,7 @@ async function run() {
       ['/queue/nobody', '/api/queue/nobody', '/queues'], ['/schedule/nobody', '/api/schedule/nobody', '/schedule'],
       ['/error/0000000000000000', '/api/error/0000000000000000', '/errors'],
     ]) {
-      watch.missing.add(asked);
+      watch.refused.add(asked);
       const answer = await page.goto(`${base}${path}`);
       assert.equal(answer.status(), 200, `${path}: the page is there, whatever it has to say`);
       await page.getByRole('main').getByRole('heading', { name: path.split('/')[2] }).waitFor();
