@@ -7,6 +7,7 @@
 #include "umbel/engines/engines.hpp"
 #include "umbel/enqueue/relay.hpp"
 #include "umbel/ops/ops_server.hpp"
+#include "umbel/runtime/arenas.hpp"
 #include "umbel/runtime/settings.hpp"
 
 namespace {
@@ -71,6 +72,7 @@ int fail(const umbel::Log& log, const umbel::Error& error) {
 
 int main(int argc, char** argv) {
   umbel::block_signals();
+  umbel::one_arena_per_core();
   Configuration config;
   if (const auto done = read(config, argc, argv)) return *done;
   const umbel::SystemClock clock;

@@ -1,5 +1,4 @@
 // umbel-reddit-simulator: an imitation of Reddit's API on a local port.
-#include <malloc.h>
 
 #include <cstdio>
 #include <string>
@@ -10,6 +9,7 @@
 #include "umbel/metrics/metrics.hpp"
 #include "umbel/ops/ops_server.hpp"
 #include "umbel/reddit_simulator/simulator.hpp"
+#include "umbel/runtime/arenas.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/runtime/settings.hpp"
 
@@ -119,9 +119,7 @@ int refused(const std::string& why) {
 
 int main(int argc, char** argv) {
   umbel::block_signals();
-  // An arena grows to the largest answer that one of its threads ever built; with glibc's sixteen a
-  // simulator takes twice the memory, and needs an hour to get there.
-  mallopt(M_ARENA_MAX, 2);
+  umbel::one_arena_per_core();
   Given given;
   umbel::Settings settings{"umbel-reddit-simulator",
                            "imitates Reddit's API for demonstrations and tests"};
