@@ -34,8 +34,8 @@ struct SqlPart {
 
 struct Stream {
   const char* index = "";  // empty: none, because it is not made yet
-  SqlPart where;       // what holds all along
-  bool brief = false;  // not in the search's order, but few rows: read at once
+  SqlPart where;           // what holds all along
+  bool brief = false;      // not in the search's order, but few rows: read at once
 };
 
 struct FoundTask {
