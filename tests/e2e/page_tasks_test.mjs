@@ -56,7 +56,9 @@ async function run() {
 
   await step('a search is typed, completed and in the address', async () => {
     await page.goto(`${base}/tasks`);
+    await field(page).waitFor(); // the view is loaded after the frame
     await page.keyboard.press('/');
+    await until('the field has the focus', () => field(page).evaluate((it) => it === document.activeElement));
     await page.keyboard.type('state:fai');
     await page.getByRole('option', { name: /failed/ }).first().waitFor();
     await page.keyboard.press('ArrowDown');
