@@ -59,9 +59,13 @@ async function run() {
     await field(page).waitFor(); // the view is loaded after the frame
     await page.keyboard.press('/');
     await until('the field has the focus', () => field(page).evaluate((it) => it === document.activeElement));
+    // The completions of the whole word: those of its first letters are put in their place.
+    const whole = page.waitForResponse((answer) => /\/api\/complete\?.*q=state(:|%3A)fai(&|$)/.test(answer.url()));
     await page.keyboard.type('state:fai');
+    await whole;
     await page.getByRole('option', { name: /failed/ }).first().waitFor();
     await page.keyboard.press('ArrowDown');
+    await page.locator('[role=option][aria-selected=true]', { hasText: 'failed' }).waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL(/q=state%3Afailed/);
     await until('only the failed are listed', async () => {
