@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 work=${UMBEL_COMPOSE_DIR:-build/compose}
 mkdir -p "$work"
 work=$(realpath "$work")
-run=$(mktemp -d /tmp/umbel-compose-XXXXXX)
+run=$(mktemp -d -t umbel-compose-XXXXXX) # short, as the path of a socket must be
 export DOCKER_HOST=unix://$run/docker.sock
 unset DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
 docker=/usr/bin/docker

@@ -51,6 +51,7 @@ async function stopAll() {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) continue;
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
+    // The end itself is waited for; this is the limit of it.
     const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
     await ended;
     clearTimeout(late);
@@ -67,6 +68,7 @@ async function until(what, probe, limit = LIMIT) {
     } catch (error) {
       last = ` (${error.message})`;
     }
+    // Between two looks, up to the limit: another program's readiness sends no event.
     await new Promise((done) => setTimeout(done, 250));
   }
   throw new Error(`${what}: not within ${limit / 1000} s${last}`);
@@ -209,6 +211,7 @@ try {
   while (open.length > 0 && Date.now() < end) {
     for (const each of open) each.why = await wrong(each.query);
     open = open.filter(({ why }) => why !== '');
+    // Between two looks, up to LIMIT: Prometheus tells nobody that it has scraped.
     if (open.length > 0) await new Promise((done) => setTimeout(done, 500));
   }
   for (const { query, why } of open) console.log(`FAIL  ${query.where}: ${why}\n      ${query.expr}`);
