@@ -7,7 +7,7 @@
 #include "umbel/engines/engines.hpp"
 #include "umbel/enqueue/relay.hpp"
 #include "umbel/ops/ops_server.hpp"
-#include "umbel/runtime/arenas.hpp"
+#include "umbel/runtime/allocator.hpp"
 #include "umbel/runtime/settings.hpp"
 
 namespace {
@@ -72,7 +72,7 @@ int fail(const umbel::Log& log, const umbel::Error& error) {
 
 int main(int argc, char** argv) {
   umbel::block_signals();
-  umbel::one_arena_per_core();
+  umbel::bound_allocator();
   Configuration config;
   if (const auto done = read(config, argc, argv)) return *done;
   const umbel::SystemClock clock;

@@ -7,7 +7,7 @@
 #include "umbel/engines/engines.hpp"
 #include "umbel/enqueue/relay.hpp"
 #include "umbel/ops/ops_server.hpp"
-#include "umbel/runtime/arenas.hpp"
+#include "umbel/runtime/allocator.hpp"
 #include "umbel/runtime/settings.hpp"
 #include "umbel/scheduler/check.hpp"
 #include "umbel/scheduler/schedule_publisher.hpp"
@@ -105,7 +105,7 @@ int run(const Config& config) {
 
 int main(int argc, char** argv) {
   block_signals();
-  one_arena_per_core();
+  bound_allocator();
   Config config;
   Settings settings{"umbel-scheduler",
                     "enqueues tasks when they are due; `check FILE` shows what a schedule will do"};

@@ -9,7 +9,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/engines/engines.hpp"
 #include "umbel/ops/ops_server.hpp"
-#include "umbel/runtime/arenas.hpp"
+#include "umbel/runtime/allocator.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/runtime/settings.hpp"
 #include "umbel/tasks_demo/demo_tasks.hpp"
@@ -203,7 +203,7 @@ int run(const Config& config) {
 
 int main(int argc, char** argv) {
   umbel::block_signals();
-  umbel::one_arena_per_core();
+  umbel::bound_allocator();
   umbel::Config config;
   if (const auto done = umbel::load(config, argc, argv)) return *done;
   return umbel::run(config);

@@ -9,7 +9,7 @@
 #include "umbel/metrics/metrics.hpp"
 #include "umbel/ops/ops_server.hpp"
 #include "umbel/reddit_simulator/simulator.hpp"
-#include "umbel/runtime/arenas.hpp"
+#include "umbel/runtime/allocator.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/runtime/settings.hpp"
 
@@ -119,7 +119,7 @@ int refused(const std::string& why) {
 
 int main(int argc, char** argv) {
   umbel::block_signals();
-  umbel::one_arena_per_core();
+  umbel::bound_allocator();
   Given given;
   umbel::Settings settings{"umbel-reddit-simulator",
                            "imitates Reddit's API for demonstrations and tests"};

@@ -55,6 +55,12 @@ http::Response readiness(const std::vector<Readiness::Condition>& conditions,
   return {status, "text/plain; charset=utf-8", as_text(conditions), {}};
 }
 
+// Prometheus, a health check and a few people: not hundreds, each of whom would have a thread.
+http::ServerOptions for_operators(http::ServerOptions options) {
+  options.max_connections = std::min<std::size_t>(options.max_connections, 32);
+  return options;
+}
+
 }  // namespace
 
 void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, const Readiness& ready,
@@ -77,7 +83,7 @@ void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, const
 
 OpsServer::OpsServer(http::ServerOptions options, const metrics::Metrics& metrics,
                      const Readiness& ready, Log log)
-    : server_{std::move(options), ops_router(metrics, ready), {}, std::move(log)} {}
+    : server_{for_operators(std::move(options)), ops_router(metrics, ready), {}, std::move(log)} {}
 
 Result<void> OpsServer::start() { return server_.start(); }
 

@@ -19,7 +19,7 @@ namespace umbel {
 void add_ops_routes(http::Router& router, const metrics::Metrics& metrics, const Readiness& ready,
                     std::function<void()> before_metrics = {});
 
-// A server of its own for programs without one (worker, scheduler).
+// A server of its own for programs without one (worker, scheduler), for 32 connections at most.
 class OpsServer final : public Service {
  public:
   // References outlive the server.
