@@ -130,7 +130,7 @@ void intake(std::size_t tasks) {
   const auto history =
       umbel::open_sqlite_history({.folder = dir.file("history")}, clock, log).value();
   for (const std::string& body : bodies_of(tasks, clock.wall()))
-    broker->publish_events(body).value();
+    broker->publish_events(body, {}).value();
   umbel::metrics::Metrics metrics{"bench"};
   umbel::collector::Live live{tasks, clock.wall(), &clock};
   umbel::collector::Intake taking{

@@ -196,7 +196,7 @@ int main(int argc, char** argv) {
         events.push_back(task_event(TaskEventType::Started, id, now));
         events.push_back(task_event(TaskEventType::Succeeded, id, now));
       }
-      broker->publish_events(celery::encode_events(events)).value();
+      broker->publish_events(celery::encode_events(events), {}).value();
       std::this_thread::sleep_until(begin + tick * std::chrono::milliseconds{100});
     }
   }};

@@ -75,7 +75,7 @@ void wait_for(const std::string& what, const std::function<bool()>& done) {
 
 std::uint64_t acknowledged(umbel::Broker& broker) {
   std::uint64_t tasks = 0;
-  for (const auto& queue : broker.queues().value()) tasks += queue.acked_total;
+  for (const auto& queue : broker.queues().value()) tasks += queue.acked_total.value();
   return tasks;
 }
 

@@ -269,8 +269,8 @@ TEST_F(IntakeOverSqlite, OneBatchMayBeOfMoreTasksThanAreHeld) {
 TEST_F(IntakeOverSqlite, WhatIsNoEventIsCountedAndPassedOver) {
   Session run{engines};
 
-  engines.broker->publish_events("not json").value();
-  engines.broker->publish_events(R"([{"type": "task-received"}, 7])").value();
+  engines.broker->publish_events("not json", {}).value();
+  engines.broker->publish_events(R"([{"type": "task-received"}, 7])", {}).value();
   engines.publish({received("a", now())});
 
   ASSERT_TRUE(run.reaches([](const Totals& totals) { return totals.received == 1; }));

@@ -46,7 +46,7 @@ struct TestEngines {
     history = std::make_unique<FaultyHistory>(open_history(store_url, clock, Log::none()).value());
   }
   void publish(const std::vector<Event>& events) {
-    broker->publish_events(celery::encode_events(events)).value();
+    broker->publish_events(celery::encode_events(events), {}).value();
   }
   // As a worker would, without a word to anybody.
   void finish(const std::string& id, const std::string& result,

@@ -199,7 +199,7 @@ class Stand {
     const auto figures = broker->queues();
     if (!figures) return false;
     for (const auto& queue : *figures) {
-      if (queue.ready + queue.delayed + queue.unacked > 0) return false;
+      if (queue.ready + queue.delayed.value() + queue.unacked.value() > 0) return false;
     }
     return true;
   }

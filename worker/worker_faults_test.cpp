@@ -96,7 +96,7 @@ TEST(WorkerFaults, LosesNothingAndGoesOnWhicheverCallFails) {
         << "the worker goes on";
     EXPECT_TRUE(eventually([&] {
       const auto queue = stand.queue();
-      return queue.ready + queue.unacked == 0 && queue.delayed >= 1;
+      return queue.ready + queue.unacked.value() == 0 && queue.delayed >= 1;
     })) << "what is done is acknowledged, and tomorrow's task waits in the broker";
     EXPECT_GE(stand.runs, 4);
     EXPECT_LE(stand.runs, 5) << "one fault makes one run twice at most";

@@ -375,7 +375,7 @@ TEST_F(WorkerSlots, DoNotMindAClockThatIsSet) {
   clock.step(-24h);
   EXPECT_TRUE(eventually([&] {
     const auto queue = stand.queue();
-    return queue.unacked == 0 && queue.ready + queue.delayed == 1;
+    return queue.unacked == 0 && queue.ready + queue.delayed.value() == 1;
   })) << "a day is too long to hold it";
   clock.step(48h);
   EXPECT_EQ(stand.result_of(held).result, "1");

@@ -312,6 +312,10 @@ class FailingConsumer final : public Consumer {
     return real_->ack(tags);
   }
   Result<void> requeue(std::span<const DeliveryTag> tags) override { return real_->requeue(tags); }
+  Result<void> reject(std::span<const DeliveryTag> tags) override { return real_->reject(tags); }
+  Result<void> add_queue(const QueueName& queue) override { return real_->add_queue(queue); }
+  Result<void> cancel_queue(const QueueName& queue) override { return real_->cancel_queue(queue); }
+  void set_prefetch(std::size_t prefetch) override { real_->set_prefetch(prefetch); }
   [[nodiscard]] std::size_t unacked() const override { return real_->unacked(); }
 
  private:
@@ -333,10 +337,10 @@ class FaultyBroker final : public testing::ForwardingBroker {
     return std::unique_ptr<Consumer>{
         std::make_unique<FailingConsumer>(std::move(*real), first_fails)};
   }
-  Result<void> publish_events(std::string_view body) override {
+  Result<void> publish_events(std::string_view body, const EventRoute& route) override {
     ++tries;
     if (shut) return unavailable("shut, says the test");
-    return ForwardingBroker::publish_events(body);
+    return ForwardingBroker::publish_events(body, route);
   }
 };
 

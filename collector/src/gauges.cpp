@@ -82,19 +82,20 @@ void Gauges::update_queues(const std::map<std::string, LiveQueue>& queues, WallT
     const QueueFigures& each = queue.figures;
     QueueFigures& sum = by_label[label];
     sum.ready += each.ready;
-    sum.delayed += each.delayed;
-    sum.unacked += each.unacked;
+    if (each.delayed) sum.delayed = sum.delayed.value_or(0) + *each.delayed;
+    if (each.unacked) sum.unacked = sum.unacked.value_or(0) + *each.unacked;
     sum.consumers += each.consumers;
     if (each.oldest_ready)
       sum.oldest_ready = std::min(sum.oldest_ready.value_or(now), *each.oldest_ready);
-    raise(metrics::kQueuePublished, label, published_, name, each.published_total);
-    raise(metrics::kQueueAcked, label, acked_, name, each.acked_total);
+    if (each.published_total)
+      raise(metrics::kQueuePublished, label, published_, name, *each.published_total);
+    if (each.acked_total) raise(metrics::kQueueAcked, label, acked_, name, *each.acked_total);
   }
   std::erase_if(folded_, [&](const std::string& name) { return !queues.contains(name); });
   for (const auto& [label, sum] : by_label) {
     metrics_.gauge(metrics::kQueueTasks, {label, "ready"}).Set(static_cast<double>(sum.ready));
-    metrics_.gauge(metrics::kQueueTasks, {label, "delayed"}).Set(static_cast<double>(sum.delayed));
-    metrics_.gauge(metrics::kQueueTasks, {label, "unacked"}).Set(static_cast<double>(sum.unacked));
+    show_if_known(label, "delayed", sum.delayed);
+    show_if_known(label, "unacked", sum.unacked);
     metrics_.gauge(metrics::kQueueConsumers, {label}).Set(static_cast<double>(sum.consumers));
     const auto age = sum.oldest_ready
                          ? std::max(now - *sum.oldest_ready, std::chrono::microseconds{0})
@@ -110,6 +111,15 @@ void Gauges::update_queues(const std::map<std::string, LiveQueue>& queues, WallT
     metrics_.remove(metrics::kQueueOldest, {label});
     return true;
   });
+}
+
+void Gauges::show_if_known(const std::string& label, const char* state,
+                           const std::optional<std::uint64_t>& tasks) {
+  if (tasks) {
+    metrics_.gauge(metrics::kQueueTasks, {label, state}).Set(static_cast<double>(*tasks));
+  } else {
+    metrics_.remove(metrics::kQueueTasks, {label, state});
+  }
 }
 
 // The broker counts; the counter follows. A queue made anew starts at zero, and all of it is new.

@@ -22,6 +22,9 @@ class Gauges {
 
  private:
   void update_queues(const std::map<std::string, LiveQueue>& queues, WallTime now);
+  // What the broker cannot know has no series.
+  void show_if_known(const std::string& label, const char* state,
+                     const std::optional<std::uint64_t>& tasks);
   void raise(const metrics::Family& family, const std::string& label,
              std::map<std::string, std::uint64_t>& given, const std::string& queue,
              std::uint64_t total);

@@ -381,12 +381,13 @@ void LiveState::set_queues(const std::vector<QueueFigures>& queues, WallTime now
     if (!samples_.empty() && samples_.front().at < now) {
       const auto before = samples_.front().totals.find(each.name.str());
       const double span = std::chrono::duration<double>(now - samples_.front().at).count();
-      const auto rate = [span](std::uint64_t is, std::uint64_t was) {
-        return is < was ? 0.0 : static_cast<double>(is - was) / span;
+      using Total = std::optional<std::uint64_t>;
+      const auto rate = [span](Total is, Total was) -> std::optional<double> {
+        if (!is || !was) return std::nullopt;
+        return *is < *was ? 0.0 : static_cast<double>(*is - *was) / span;
       };
-      const auto was = before == samples_.front().totals.end()
-                           ? std::pair<std::uint64_t, std::uint64_t>{}
-                           : before->second;
+      const auto was =
+          before == samples_.front().totals.end() ? std::pair{Total{0}, Total{0}} : before->second;
       queue.in_rate = rate(each.published_total, was.first);
       queue.out_rate = rate(each.acked_total, was.second);
     }
@@ -440,7 +441,7 @@ void LiveState::explain_queues(WallTime now) {
     const QueueDetail* const detail = queue_detail(name);
     const auto moved = detail == nullptr ? std::nullopt : detail->moved();
     QueueStand stand{.ready = queue.figures.ready,
-                     .delayed = queue.figures.delayed,
+                     .delayed = queue.figures.delayed.value_or(0),
                      .consumers = queue.figures.consumers,
                      .unmoved = {}};
     if (moved) stand.unmoved = std::max(now - *moved, microseconds{0});
@@ -499,7 +500,8 @@ const Task* LiveState::find(const TaskId& id) const {
 
 std::uint64_t LiveState::waiting() const {
   std::uint64_t total = 0;
-  for (const auto& [name, queue] : queues_) total += queue.figures.ready + queue.figures.delayed;
+  for (const auto& [name, queue] : queues_)
+    total += queue.figures.ready + queue.figures.delayed.value_or(0);
   return total;
 }
 
@@ -516,7 +518,7 @@ microseconds LiveState::lag(WallTime now) const {
 
 std::uint64_t LiveState::taken(WallTime now) const {
   std::uint64_t held = 0, running = 0;
-  for (const auto& [name, queue] : queues_) held += queue.figures.unacked;
+  for (const auto& [name, queue] : queues_) held += queue.figures.unacked.value_or(0);
   for (const auto& [name, worker] : workers_) {
     if (worker.state.status(now) != WorkerStatus::Online) continue;
     running += static_cast<std::uint64_t>(std::max<std::int64_t>(worker.state.active, 0));

@@ -196,7 +196,8 @@ class LiveState {
  private:
   struct Sample {
     WallTime at{};
-    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> totals;  // published, acked
+    using Total = std::optional<std::uint64_t>;
+    std::map<std::string, std::pair<Total, Total>> totals;  // published, acked
   };
 
   const Task* merge(const TaskEvent& event, WallTime now, std::optional<WallTime> happened);

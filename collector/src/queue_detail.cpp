@@ -7,14 +7,19 @@
 namespace umbel::collector {
 namespace {
 
+using Total = std::optional<std::uint64_t>;
+
 // Tasks that ever left the waiting ones; one that was given back counts again when it is taken.
+// Where the broker does not count what was published: against an unchanging number, so that fewer
+// that wait are some that were taken.
 std::int64_t taken(const QueueFigures& figures) {
-  return static_cast<std::int64_t>(figures.published_total) -
-         static_cast<std::int64_t>(figures.ready + figures.delayed);
+  return static_cast<std::int64_t>(figures.published_total.value_or(0)) -
+         static_cast<std::int64_t>(figures.ready + figures.delayed.value_or(0));
 }
 
-std::uint64_t risen(std::uint64_t now, std::uint64_t before) {
-  return now > before ? now - before : 0;  // a queue made anew begins at zero
+std::uint64_t risen(Total now, Total before) {
+  // A queue made anew begins at zero.
+  return now && before && *now > *before ? *now - *before : 0;
 }
 
 }  // namespace

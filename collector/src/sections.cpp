@@ -163,13 +163,16 @@ json::object queue_row(const LiveQueue& queue, WallTime now) {
   const QueueFigures& figures = queue.figures;
   json::value oldest = nullptr;
   if (figures.oldest_ready) oldest = std::max(0.0, seconds(now - *figures.oldest_ready));
+  const auto count_or_null = [](const std::optional<std::uint64_t>& value) {
+    return value ? json::value(*value) : json::value(nullptr);
+  };
   const auto rate = [](const std::optional<double>& value) {
     return optional_number(value ? std::optional{rounded(*value)} : std::nullopt);
   };
   return {{"name", figures.name.str()},
           {"ready", figures.ready},
-          {"delayed", figures.delayed},
-          {"unacked", figures.unacked},
+          {"delayed", count_or_null(figures.delayed)},
+          {"unacked", count_or_null(figures.unacked)},
           {"consumers", figures.consumers},
           {"oldest_age", std::move(oldest)},
           {"in_rate", rate(queue.in_rate)},

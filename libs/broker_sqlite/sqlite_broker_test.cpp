@@ -179,7 +179,7 @@ TEST_F(SqliteBroker, TrimsEventsThatAllSubscribersAreDoneWith) {
   const auto broker = open(clock);
   const auto one = expect(broker->subscribe({.name = "one", .after = std::nullopt}));
   const auto two = expect(broker->subscribe({.name = "two", .after = std::nullopt}));
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(broker->publish_events("[]"));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(broker->publish_events("[]", {}));
   const auto last = expect(one->next(10, {}, {})).back().offset;
   ASSERT_TRUE(one->commit(last));
   SQLite::Database file{path};
@@ -191,7 +191,7 @@ TEST_F(SqliteBroker, TrimsEventsThatAllSubscribersAreDoneWith) {
   ASSERT_TRUE(two->commit(last));
   EXPECT_TRUE(eventually([&] { return left() == 0; }));
   EXPECT_EQ(file.execAndGet("SELECT bytes FROM event_stream").getInt(), 0);
-  ASSERT_TRUE(broker->publish_events("[]"));
+  ASSERT_TRUE(broker->publish_events("[]", {}));
   EXPECT_EQ(expect(two->next(1, {}, {})).at(0).offset, last + 1);
   // Who comes now begins here, without a hole before it.
   EXPECT_EQ(expect(expect(broker->subscribe({.name = "new", .after = std::nullopt}))->figures())
@@ -201,7 +201,7 @@ TEST_F(SqliteBroker, TrimsEventsThatAllSubscribersAreDoneWith) {
 
 TEST_F(SqliteBroker, ASubscriberAheadOfTheStreamReadsItFromItsBeginning) {
   const auto broker = open(clock);
-  ASSERT_TRUE(broker->publish_events("[1]"));
+  ASSERT_TRUE(broker->publish_events("[1]", {}));
   const auto subscription = expect(broker->subscribe({.name = "c", .after = 500}));
   const auto batches = expect(subscription->next(10, {}, {}));
   ASSERT_EQ(batches.size(), 1U);

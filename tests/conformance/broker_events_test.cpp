@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 class BrokerEvents : public BrokerConformance {
  protected:
   static void send(Broker& broker, const std::string& body) {
-    if (const auto sent = broker.publish_events(body); !sent) {
+    if (const auto sent = broker.publish_events(body, {}); !sent) {
       throw std::runtime_error{sent.error().what};
     }
   }
@@ -171,7 +171,7 @@ TEST_P(BrokerEvents, TheBoundCutsTheOldestAndLeavesAVisibleHole) {
   EXPECT_EQ(rest.back().offset, first[0].offset + 20);
   EXPECT_EQ(subscription->figures()->last, rest.back().offset);
 
-  const auto too_large = broker->publish_events(std::string(10'001, ' '));
+  const auto too_large = broker->publish_events(std::string(10'001, ' '), {});
   ASSERT_FALSE(too_large);
   EXPECT_EQ(too_large.error().code, Errc::Invalid);
 }

@@ -79,7 +79,8 @@ class Frozen : public ::testing::Test {
     if (!queues) said += fmt::format("  broker: {}\n", queues.error().what);
     for (const QueueFigures& each : queues ? *queues : std::vector<QueueFigures>{}) {
       said += fmt::format("  queue {}: {} ready, {} delayed, {} unacked, {} consumers\n",
-                          each.name.str(), each.ready, each.delayed, each.unacked, each.consumers);
+                          each.name.str(), each.ready, each.delayed.value(), each.unacked.value(),
+                          each.consumers);
     }
     int ended = 0;
     for (const auto& [second, count] : ended_by_second()) ended += count;

@@ -270,7 +270,7 @@ bool Line::idle() {
   const auto queues = broker_->queues();
   if (!queues) return false;
   return std::all_of(queues->begin(), queues->end(), [](const QueueFigures& queue) {
-    return queue.ready + queue.unacked + queue.delayed == 0;
+    return queue.ready + queue.unacked.value() + queue.delayed.value() == 0;
   });
 }
 
@@ -305,7 +305,7 @@ void Line::stop_load(Account& account) {
     if (const auto queues = broker_->queues()) {
       for (const QueueFigures& queue : *queues) {
         left += fmt::format(" {}: {} ready, {} held, {} delayed;", queue.name.str(), queue.ready,
-                            queue.unacked, queue.delayed);
+                            queue.unacked.value(), queue.delayed.value());
       }
     }
     account.wrong.push_back("work is left over:" + left);

@@ -49,7 +49,7 @@ class LoneCollector {
   }
 
   void publish(const std::vector<Event>& events) const {
-    broker_->publish_events(celery::encode_events(events)).value();
+    broker_->publish_events(celery::encode_events(events), {}).value();
   }
   void declare(std::span<const QueueName> queues) const { broker_->declare(queues).value(); }
   [[nodiscard]] WallTime now() const { return clock_.wall(); }

@@ -132,7 +132,7 @@ TEST_F(Decorators, EventsWhoseAnswerWasLostComeAgain) {
   const auto real = open_sqlite_broker({.path = dir.file("broker.db")}, clock, Log::none()).value();
   testing::FaultyBroker broker{*real, plan};
   const auto subscription = broker.subscribe({.name = "s", .after = {}}).value();
-  ASSERT_TRUE(broker.publish_events("[1]"));
+  ASSERT_TRUE(broker.publish_events("[1]", {}));
   plan.fail(1, When::After);
 
   EXPECT_FALSE(subscription->next(1, std::chrono::seconds{5}, {}));

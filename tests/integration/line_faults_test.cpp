@@ -117,7 +117,7 @@ class Line {
     const auto rows = real_store->outbox().unpublished(clock.wall() + std::chrono::hours{1}, 10);
     if (!rows.value().empty()) return false;
     for (const auto& queue : real_broker->queues().value()) {
-      if (queue.ready + queue.delayed + queue.unacked > 0) return false;
+      if (queue.ready + queue.delayed.value() + queue.unacked.value() > 0) return false;
     }
     return true;
   }

@@ -1,5 +1,6 @@
 #include "event_sender.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,7 +14,20 @@
 namespace umbel {
 namespace {
 constexpr std::size_t kMostPerBatch = 1000;
+
+bool of_worker(const Event& event) { return std::holds_alternative<WorkerEvent>(event); }
+
+// Celery's gossip and its monitors listen by routing key: `worker.heartbeat` and so on, each one
+// object; tasks' events in lists.
+Result<void> publish(Broker& broker, const std::vector<Event>& batch, const std::string& node) {
+  if (!of_worker(batch.front())) {
+    return broker.publish_events(celery::encode_events(batch), {.key = "task.multi", .node = node});
+  }
+  const auto& said = std::get<WorkerEvent>(batch.front());
+  return broker.publish_events(celery::encode_event(batch.front()),
+                               {.key = fmt::format("worker.{}", short_name(said)), .node = node});
 }
+}  // namespace
 
 EventSender::EventSender(Broker& broker, const Clock& clock, Instruments& instruments, Log log,
                          std::string hostname, std::size_t capacity)
@@ -60,6 +74,20 @@ bool EventSender::flush(std::chrono::milliseconds limit) {
   return done;
 }
 
+std::vector<Event> EventSender::take_batch() {
+  auto end = buffer_.begin();
+  if (end != buffer_.end() && of_worker(*end)) {
+    ++end;
+  } else {
+    const auto most = std::min(buffer_.size(), kMostPerBatch);
+    end = std::find_if(end, end + static_cast<std::ptrdiff_t>(most), of_worker);
+  }
+  std::vector<Event> batch{std::move_iterator{buffer_.begin()}, std::move_iterator{end}};
+  buffer_.erase(buffer_.begin(), end);
+  in_flight_ = batch.size();
+  return batch;
+}
+
 void EventSender::run(const std::stop_token& stop) {
   std::vector<Event> batch;
   std::unique_lock lock{mutex_};
@@ -68,15 +96,11 @@ void EventSender::run(const std::stop_token& stop) {
       filled_.wait(lock, stop, [this] { return !buffer_.empty(); });
       filled_.wait_for(lock, stop, kFlushAfter,
                        [this] { return buffer_.size() >= kFlushAt || hurry_; });
-      const auto count = std::min(buffer_.size(), kMostPerBatch);
-      const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(count);
-      batch.assign(std::move_iterator{buffer_.begin()}, std::move_iterator{end});
-      buffer_.erase(buffer_.begin(), end);
-      in_flight_ = count;
+      batch = take_batch();
     }
     if (batch.empty()) return;  // told to stop, and nothing left
     lock.unlock();
-    const auto sent = broker_.publish_events(celery::encode_events(batch));
+    const auto sent = publish(broker_, batch, hostname_);
     if (sent) {
       outage_.over();
       instruments_.events_sent.Increment(static_cast<double>(batch.size()));

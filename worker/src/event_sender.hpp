@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "instruments.hpp"
 #include "umbel/base/clock.hpp"
@@ -40,6 +41,9 @@ class EventSender {
 
  private:
   void run(const std::stop_token& stop);
+  // Takes the next events that travel together: one that the worker says of itself, or the tasks'
+  // up to the next such one. mutex_ is held.
+  [[nodiscard]] std::vector<Event> take_batch();
 
   Broker& broker_;
   const Clock& clock_;

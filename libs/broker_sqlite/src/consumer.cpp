@@ -215,6 +215,56 @@ Result<void> SqliteConsumer::requeue(std::span<const DeliveryTag> tags) {
   return {};
 }
 
+Result<void> SqliteConsumer::reject(std::span<const DeliveryTag> tags) {
+  if (auto rejected = ack(tags); !rejected) return rejected.error();
+  return {};
+}
+
+Result<void> SqliteConsumer::add_queue(const QueueName& queue) {
+  if (queue.empty()) return invalid("add queue: its name is empty");
+  const std::lock_guard lock{mutex_};
+  if (auto followed = follow(); !followed) return followed.error();
+  if (std::ranges::find(options_.queues, queue) != options_.queues.end()) return {};
+  try {
+    sqlite::WriteTransaction transaction{connection_->database()};
+    const auto id = declare_queue(*connection_, queue);
+    // One that has lost its row takes all its queues with the new one.
+    if (has_consumer(*connection_, id_)) add_to_queue(*connection_, id_, id);
+    transaction.commit();
+    names_.emplace(id, queue);
+    queues_.push_back(id);
+    options_.queues.push_back(queue);
+  } catch (const SQLite::Exception& failure) {
+    return core_->fault(failure, "add queue " + queue.str());
+  }
+  room_.raise();
+  return {};
+}
+
+Result<void> SqliteConsumer::cancel_queue(const QueueName& queue) {
+  const std::lock_guard lock{mutex_};
+  if (auto followed = follow(); !followed) return followed.error();
+  if (std::ranges::find(options_.queues, queue) == options_.queues.end()) return {};
+  try {
+    sqlite::WriteTransaction transaction{connection_->database()};
+    if (const auto id = find_queue(*connection_, queue)) {
+      take_from_queue(*connection_, id_, *id);
+      transaction.commit();
+      std::erase(queues_, *id);
+    }
+  } catch (const SQLite::Exception& failure) {
+    return core_->fault(failure, "cancel queue " + queue.str());
+  }
+  std::erase(options_.queues, queue);
+  return {};
+}
+
+void SqliteConsumer::set_prefetch(std::size_t prefetch) {
+  const std::lock_guard lock{mutex_};
+  options_.prefetch = std::max<std::size_t>(prefetch, 1);
+  room_.raise();
+}
+
 void SqliteConsumer::drop(std::span<const DeliveryTag> tags) {
   for (const auto tag : tags) held_.erase(tag);
   room_.raise();

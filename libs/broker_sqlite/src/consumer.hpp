@@ -22,6 +22,10 @@ class SqliteConsumer final : public Consumer {
                                                    std::stop_token stop) override;
   [[nodiscard]] Result<std::vector<DeliveryTag>> ack(std::span<const DeliveryTag> tags) override;
   [[nodiscard]] Result<void> requeue(std::span<const DeliveryTag> tags) override;
+  [[nodiscard]] Result<void> reject(std::span<const DeliveryTag> tags) override;
+  [[nodiscard]] Result<void> add_queue(const QueueName& queue) override;
+  [[nodiscard]] Result<void> cancel_queue(const QueueName& queue) override;
+  void set_prefetch(std::size_t prefetch) override;
   [[nodiscard]] std::size_t unacked() const override;
 
  private:
@@ -38,9 +42,9 @@ class SqliteConsumer final : public Consumer {
   void drop(std::span<const DeliveryTag> tags);
 
   const std::shared_ptr<Core> core_;
-  const ConsumeOptions options_;
+  ConsumeOptions options_;  // queues and prefetch change
   WakeSocket socket_;
-  Signal room_;  // a place within prefetch became free
+  Signal room_;  // a place within prefetch became free, or a queue was added
   mutable std::mutex mutex_;
   std::unique_ptr<Connection> connection_;
   std::vector<QueueId> queues_;

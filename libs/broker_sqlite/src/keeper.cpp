@@ -33,6 +33,16 @@ void Keeper::remove(ConsumerId consumer) {
   consumers_.erase(consumer);
 }
 
+void Keeper::add_mailbox(MailboxId mailbox) {
+  const std::lock_guard lock{mutex_};
+  mailboxes_.insert(mailbox);
+}
+
+void Keeper::remove_mailbox(MailboxId mailbox) {
+  const std::lock_guard lock{mutex_};
+  mailboxes_.erase(mailbox);
+}
+
 void Keeper::run(const std::stop_token& stop) {
   bool failing = false;
   auto last = leases_.now().now;
@@ -52,13 +62,15 @@ void Keeper::run(const std::stop_token& stop) {
 
 Result<void> Keeper::round(bool trusted, const std::stop_token& stop) {
   std::vector<ConsumerId> ours;
+  std::vector<MailboxId> mailboxes;
   {
     const std::lock_guard lock{mutex_};
     ours.assign(consumers_.begin(), consumers_.end());
+    mailboxes.assign(mailboxes_.begin(), mailboxes_.end());
   }
   try {
     if (auto followed = connection_->follow(); !followed) return followed.error();
-    if (!ours.empty()) renew(ours);
+    if (!ours.empty() || !mailboxes.empty()) renew(ours, mailboxes);
     // Whoever stood still, or could not write, was perhaps not alone (a paused container, a file
     // that was locked): the others renew first.
     if (trusted) reap();
@@ -71,16 +83,23 @@ Result<void> Keeper::round(bool trusted, const std::stop_token& stop) {
   return {};
 }
 
-void Keeper::renew(const std::vector<ConsumerId>& consumers) {
+void Keeper::renew(const std::vector<ConsumerId>& consumers,
+                   const std::vector<MailboxId>& mailboxes) {
   sqlite::WriteTransaction transaction{connection_->database()};
   for (const auto consumer : consumers) {
     renew_lease(*connection_, consumer, leases_.end_of_new());
+  }
+  for (const auto mailbox : mailboxes) {
+    renew_mailbox(*connection_, mailbox, leases_.end_of_new());
   }
   transaction.commit();
 }
 
 void Keeper::reap() {
-  if (expired_consumers(*connection_, leases_.now()).empty()) return;
+  if (expired_consumers(*connection_, leases_.now()).empty() &&
+      expired_mailboxes(*connection_, leases_.now()).empty()) {
+    return;
+  }
   std::vector<QueueId> queues;
   std::vector<std::string> dead;
   std::vector<std::string> waiting;
@@ -95,10 +114,15 @@ void Keeper::reap() {
       const auto touched = remove_consumer(*connection_, consumer);
       queues.insert(queues.end(), touched.begin(), touched.end());
     }
+    for (const auto mailbox : expired_mailboxes(*connection_, leases_.now())) {
+      broker_sqlite::remove_mailbox(*connection_, mailbox);
+    }
     waiting = wake_names(*connection_, queues);
     transaction.commit();
   }
-  log_.warn("took messages back from consumers that went silent", {{"consumers", dead.size()}});
+  if (!dead.empty()) {
+    log_.warn("took messages back from consumers that went silent", {{"consumers", dead.size()}});
+  }
   // Not unlinked here: one that merely stood still has its socket again with its new lease.
   wake_.wake(dead);
   wake_.wake(waiting);

@@ -1,5 +1,6 @@
-// The housekeeping of one opened broker, on a thread: renews the leases of its consumers, gives
-// back what consumers without a valid lease held (whoever's they were), trims the event stream.
+// The housekeeping of one opened broker, on a thread: renews the leases of its consumers and
+// mailboxes, gives back what consumers without a valid lease held and sweeps such mailboxes away
+// (whoever's they were), trims the event stream.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "connection.hpp"
+#include "control_tables.hpp"
 #include "leases.hpp"
 #include "queue_tables.hpp"
 #include "umbel/base/log.hpp"
@@ -28,11 +30,13 @@ class Keeper {
   // Thread-safe.
   void add(ConsumerId consumer);
   void remove(ConsumerId consumer);
+  void add_mailbox(MailboxId mailbox);
+  void remove_mailbox(MailboxId mailbox);
 
  private:
   void run(const std::stop_token& stop);
   [[nodiscard]] Result<void> round(bool trusted, const std::stop_token& stop);
-  void renew(const std::vector<ConsumerId>& consumers);
+  void renew(const std::vector<ConsumerId>& consumers, const std::vector<MailboxId>& mailboxes);
   void reap();
   void trim(const std::stop_token& stop);
 
@@ -44,6 +48,7 @@ class Keeper {
   std::mutex mutex_;
   std::condition_variable_any wake_up_;
   std::set<ConsumerId> consumers_;
+  std::set<MailboxId> mailboxes_;
   std::jthread thread_;
 };
 

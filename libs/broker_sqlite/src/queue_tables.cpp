@@ -219,6 +219,37 @@ void insert_messages(Connection& connection, std::span<const NewMessage> message
   }
 }
 
+MessageId newest_message(Connection& connection) {
+  auto query = connection.query("SELECT max(id) FROM message");
+  query.step();
+  return query.maybe_integer(0).value_or(0);
+}
+
+std::size_t purge(Connection& connection, QueueId queue, MessageId newest, std::size_t most,
+                  std::int64_t now) {
+  promote(connection, queue, now);
+  std::vector<Place> places;
+  {
+    auto query = connection.query(
+        "SELECT rank, position, message FROM ready WHERE queue = ? AND message <= ? LIMIT ?", queue,
+        newest, static_cast<std::int64_t>(most));
+    while (query.step()) {
+      places.push_back({.queue = queue,
+                        .rank = query.integer(0),
+                        .position = query.integer(1),
+                        .message = query.integer(2)});
+    }
+  }
+  if (places.empty()) return 0;
+  for (const auto& place : places) {
+    connection.run("DELETE FROM ready WHERE queue = ? AND rank = ? AND position = ?", queue,
+                   place.rank, place.position);
+    connection.run("DELETE FROM message WHERE id = ?", place.message);
+  }
+  static_cast<void>(count(connection, queue, {.ready = -static_cast<std::int64_t>(places.size())}));
+  return places.size();
+}
+
 Readiness readiness(Connection& connection, std::span<const QueueId> queues, std::int64_t now) {
   Readiness answer;
   for (const auto queue : queues) {
@@ -297,11 +328,17 @@ ConsumerId add_consumer(Connection& connection, const std::string& name, const s
   connection.run("INSERT INTO consumer (name, wake, boot, expires) VALUES (?, ?, ?, ?)", name, wake,
                  boot, expires);
   const auto id = connection.database().getLastInsertRowid();
-  for (const auto queue : queues) {
-    connection.run("INSERT OR IGNORE INTO consumer_queue (queue, consumer) VALUES (?, ?)", queue,
-                   id);
-  }
+  for (const auto queue : queues) add_to_queue(connection, id, queue);
   return id;
+}
+
+void add_to_queue(Connection& connection, ConsumerId consumer, QueueId queue) {
+  connection.run("INSERT OR IGNORE INTO consumer_queue (queue, consumer) VALUES (?, ?)", queue,
+                 consumer);
+}
+
+void take_from_queue(Connection& connection, ConsumerId consumer, QueueId queue) {
+  connection.run("DELETE FROM consumer_queue WHERE queue = ? AND consumer = ?", queue, consumer);
 }
 
 bool has_consumer(Connection& connection, ConsumerId consumer) {

@@ -53,6 +53,12 @@ struct Acked {
 [[nodiscard]] std::optional<QueueId> find_queue(Connection& connection, const QueueName& name);
 [[nodiscard]] QueueId declare_queue(Connection& connection, const QueueName& name);
 
+// Removes up to `most` of the messages in line with an id of at most `newest`; answers how many.
+// Those that are due join the line first.
+[[nodiscard]] std::size_t purge(Connection& connection, QueueId queue, MessageId newest,
+                                std::size_t most, std::int64_t now);
+[[nodiscard]] MessageId newest_message(Connection& connection);
+
 void insert_messages(Connection& connection, std::span<const NewMessage> messages,
                      std::int64_t now);
 
@@ -76,6 +82,8 @@ void insert_messages(Connection& connection, std::span<const NewMessage> message
 [[nodiscard]] ConsumerId add_consumer(Connection& connection, const std::string& name,
                                       const std::string& wake, std::span<const QueueId> queues,
                                       const std::string& boot, std::int64_t expires);
+void add_to_queue(Connection& connection, ConsumerId consumer, QueueId queue);  // again: nothing
+void take_from_queue(Connection& connection, ConsumerId consumer, QueueId queue);
 [[nodiscard]] bool has_consumer(Connection& connection, ConsumerId consumer);
 // Removes the consumer and puts back all that it holds; answers the queues.
 [[nodiscard]] std::vector<QueueId> remove_consumer(Connection& connection, ConsumerId consumer);

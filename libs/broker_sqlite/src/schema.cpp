@@ -91,7 +91,36 @@ CREATE TABLE subscriber (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array<sqlite::Migration, 1> kMigrations{kFirst};
+// What remote control sends: a row for each mailbox that it reaches.
+constexpr const char* kMailboxes = R"sql(
+CREATE TABLE mailbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  wake TEXT NOT NULL,
+  boot TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  next_number INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE INDEX mailbox_name ON mailbox (kind, name);
+
+CREATE TABLE mail (
+  id INTEGER PRIMARY KEY,
+  mailbox INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  expires INTEGER,
+  content_type TEXT NOT NULL,
+  content_encoding TEXT NOT NULL,
+  correlation_id TEXT NOT NULL,
+  reply_to TEXT NOT NULL,
+  headers BLOB NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX mail_number ON mail (mailbox, number);
+)sql";
+
+constexpr std::array<sqlite::Migration, 2> kMigrations{kFirst, kMailboxes};
 
 }  // namespace
 

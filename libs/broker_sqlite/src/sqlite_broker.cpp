@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "consumer.hpp"
+#include "control_tables.hpp"
 #include "core.hpp"
 #include "event_tables.hpp"
+#include "mailbox.hpp"
 #include "queue_tables.hpp"
 #include "schema.hpp"
 #include "subscription.hpp"
@@ -18,20 +21,26 @@ namespace umbel {
 namespace broker_sqlite {
 namespace {
 
-Result<void> checked(const OutgoingMessage& outgoing, std::size_t most_bytes) {
-  const auto& message = outgoing.message;
-  if (outgoing.queue.empty()) {
-    return invalid(fmt::format("publish {}: the queue's name is empty", message.correlation_id));
-  }
+constexpr std::size_t kPurgedAtOnce = 2000;  // bounds how long the write lock is held
+
+Result<void> checked(const std::string& doing, const Message& message, std::size_t most_bytes) {
   if (message.priority < 0 || message.priority > 255) {
-    return invalid(fmt::format("publish {}: priority {} is not within 0 and 255",
+    return invalid(fmt::format("{} {}: priority {} is not within 0 and 255", doing,
                                message.correlation_id, message.priority));
   }
   if (const auto bytes = message.headers.size() + message.body.size(); bytes > most_bytes) {
-    return invalid(fmt::format("publish {}: {} bytes; a message may have {}",
+    return invalid(fmt::format("{} {}: {} bytes; a message may have {}", doing,
                                message.correlation_id, bytes, most_bytes));
   }
   return {};
+}
+
+Result<void> checked(const OutgoingMessage& outgoing, std::size_t most_bytes) {
+  if (outgoing.queue.empty()) {
+    return invalid(
+        fmt::format("publish {}: the queue's name is empty", outgoing.message.correlation_id));
+  }
+  return checked("publish", outgoing.message, most_bytes);
 }
 
 class SqliteBroker final : public Broker {
@@ -84,7 +93,57 @@ class SqliteBroker final : public Broker {
     return SqliteConsumer::open(core_, std::move(options));
   }
 
-  Result<void> publish_events(std::string_view body) override {
+  Result<std::uint64_t> purge(const QueueName& name) override {
+    std::uint64_t gone = 0;
+    std::optional<QueueId> queue;
+    MessageId newest = 0;
+    const auto found = writing("purge queue " + name.str(), [&] {
+      queue = find_queue(*connection_, name);
+      if (queue) newest = newest_message(*connection_);
+      return std::vector<std::string>{};
+    });
+    if (!found) return found.error();
+    if (!queue) return Error{Errc::NotFound, "purge: there is no queue " + name.str()};
+    for (std::size_t removed = 1; removed > 0; gone += removed) {
+      const auto done = writing("purge queue " + name.str(), [&] {
+        removed = broker_sqlite::purge(*connection_, *queue, newest, kPurgedAtOnce, core_->now());
+        return std::vector<std::string>{};
+      });
+      if (!done) return done.error();
+    }
+    return gone;
+  }
+
+  Result<void> broadcast(const Message& request) override {
+    if (const auto good = checked("broadcast", request, core_->options.max_message_bytes); !good)
+      return good;
+    return writing("broadcast",
+                   [&] { return put_everywhere(*connection_, request, kControlBound); });
+  }
+
+  Result<std::unique_ptr<ControlInbox>> control_inbox(const std::string& node) override {
+    return open_control_inbox(core_, node);
+  }
+
+  Result<std::unique_ptr<ReplyBox>> reply_box() override { return open_reply_box(core_); }
+
+  Result<void> reply(const ReplyAddress& to, const Message& message) override {
+    if (const auto good = checked("reply", message, core_->options.max_message_bytes); !good)
+      return good;
+    return writing("reply", [&] {
+      if (!to.exchange.empty()) {
+        return put_reply(*connection_, to.routing_key, message, kControlBound);
+      }
+      const auto queue = find_queue(*connection_, QueueName{to.routing_key});
+      if (!queue) return std::vector<std::string>{};
+      const auto now = core_->now();
+      const NewMessage row{.queue = *queue, .message = &message, .due = now};
+      insert_messages(*connection_, {&row, 1}, now);
+      return wake_names(*connection_, {&*queue, 1});
+    });
+  }
+
+  Result<void> publish_events(std::string_view body, const EventRoute& /*route*/) override {
     if (body.size() > core_->options.max_event_bytes) {
       return invalid(
           fmt::format("publish events: a batch of {} bytes; the whole stream may have {}",

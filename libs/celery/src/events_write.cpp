@@ -190,4 +190,10 @@ std::string encode_events(std::span<const Event> events) {
   return out += ']';
 }
 
+std::string encode_event(const Event& event) {
+  std::string out;
+  std::visit([&](const auto& one) { append(out, one); }, event);
+  return out;
+}
+
 }  // namespace umbel::celery

@@ -1,4 +1,5 @@
-// The broker port: queues of messages, and one stream of events that everybody may follow.
+// The broker port: queues of messages, one stream of events that everybody may follow, and the
+// channel of remote control (control_channel.hpp).
 //
 // What an engine promises, whatever it is: a published message is kept until a consumer
 // acknowledges it; a message held by a consumer that died goes back to its queue within 10 s,
@@ -20,6 +21,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
+#include "umbel/broker/control_channel.hpp"
 #include "umbel/model/message.hpp"
 
 namespace umbel {
@@ -65,22 +67,51 @@ class Consumer {
   // Puts messages back, first in line; they come again as redelivered.
   [[nodiscard]] virtual Result<void> requeue(std::span<const DeliveryTag> tags) = 0;
 
+  // Removes messages for good that nobody will ever run (poison, revoked). Where an engine sets
+  // such messages aside (a dead-letter exchange) they go there; elsewhere this is ack(). Tags that
+  // are no longer held change nothing.
+  [[nodiscard]] virtual Result<void> reject(std::span<const DeliveryTag> tags) = 0;
+
+  // Takes from this queue too, from the next delivery on, also within a call of next() that waits
+  // now. Declared if missing; consumed already: nothing happens. Invalid: an empty name.
+  [[nodiscard]] virtual Result<void> add_queue(const QueueName& queue) = 0;
+
+  // Takes no more from this queue; what is held of it stays held. Not consumed: nothing happens. A
+  // consumer without any queue waits until it is given one.
+  [[nodiscard]] virtual Result<void> cancel_queue(const QueueName& queue) = 0;
+
+  // Most messages held unacknowledged from now on; 0 is taken as 1. Larger: a call of next() that
+  // waits for room goes on. Smaller: what is held stays held, and nothing comes until there is
+  // room.
+  virtual void set_prefetch(std::size_t prefetch) = 0;
+
   // Messages held now.
   [[nodiscard]] virtual std::size_t unacked() const = 0;
 };
 
+// What is nothing the engine cannot know; nobody may show it as 0.
 struct QueueFigures {
   QueueName name;
-  std::uint64_t ready = 0;    // waiting, deliverable now
-  std::uint64_t delayed = 0;  // waiting for their time
-  std::uint64_t unacked = 0;  // held by consumers
+  std::uint64_t ready = 0;               // waiting, deliverable now
+  std::optional<std::uint64_t> delayed;  // waiting for their time
+  std::optional<std::uint64_t> unacked;  // held by consumers
   std::uint64_t consumers = 0;
-  std::optional<WallTime> oldest_ready;  // when the oldest deliverable message became so
-  std::uint64_t published_total = 0;     // since the queue exists
-  std::uint64_t acked_total = 0;
+  std::optional<WallTime> oldest_ready;          // when the oldest deliverable message became so
+  std::optional<std::uint64_t> published_total;  // since the queue exists
+  std::optional<std::uint64_t> acked_total;      // acknowledged or rejected, since the queue exists
 };
 
-using EventOffset = std::uint64_t;  // of a batch in the stream; batches are numbered without holes
+// Where a batch of events belongs, for engines that others listen to by routing key.
+struct EventRoute {
+  // One worker event: its type with a dot (`worker.heartbeat`); a list of task events: this.
+  std::string key = "task.multi";
+  std::string node;  // the sender's node name; empty: not said
+};
+
+// Of a batch in the stream; batches are numbered without holes. An engine without numbers of its
+// own numbers them for each subscription, on from `SubscribeOptions::after`: there an offset says
+// nothing to another process.
+using EventOffset = std::uint64_t;
 
 struct EventBatch {
   EventOffset offset = 0;
@@ -94,7 +125,8 @@ struct EventStreamFigures {
 };
 
 // One subscriber's place in the event stream; two with the same name share one place and must not
-// run at the same time.
+// run at the same time. At least once: what was not committed comes again after a restart, and an
+// engine may then deliver what was seen under a new offset.
 class EventSubscription {
  public:
   virtual ~EventSubscription() = default;
@@ -131,10 +163,32 @@ class Broker {
 
   [[nodiscard]] virtual Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) = 0;
 
-  // Appends one batch to the event stream. `body` is a JSON list.
-  [[nodiscard]] virtual Result<void> publish_events(std::string_view body) = 0;
+  // Removes every message of this queue that waits to be delivered, and answers how many went;
+  // those held, and those that wait for their time, stay. NotFound: no such queue. Unavailable: a
+  // part of them may be gone.
+  [[nodiscard]] virtual Result<std::uint64_t> purge(const QueueName& queue) = 0;
+
+  // Appends one batch to the event stream. `body` is a JSON list of events, or one event object
+  // (what a worker says of itself goes alone, for those who listen by routing key).
+  [[nodiscard]] virtual Result<void> publish_events(std::string_view body,
+                                                    const EventRoute& route) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<EventSubscription>> subscribe(
       SubscribeOptions options) = 0;
+
+  // A request to every control inbox that is open now. Nobody has one: not an error.
+  [[nodiscard]] virtual Result<void> broadcast(const Message& request) = 0;
+
+  // The inbox of the node of that name (`celery@host`); one at a time, for two of one name may
+  // share what comes. Invalid: an empty name.
+  [[nodiscard]] virtual Result<std::unique_ptr<ControlInbox>> control_inbox(
+      const std::string& node) = 0;
+
+  // A place for replies, under an address that no other box has.
+  [[nodiscard]] virtual Result<std::unique_ptr<ReplyBox>> reply_box() = 0;
+
+  // Sends a reply there. Nobody reads at that address, or no longer: not an error. An empty
+  // exchange means the queue of that name, and then without one the reply is dropped as well.
+  [[nodiscard]] virtual Result<void> reply(const ReplyAddress& to, const Message& message) = 0;
 
   [[nodiscard]] virtual Result<std::vector<QueueFigures>> queues() = 0;
 

@@ -21,4 +21,8 @@ namespace umbel::celery {
 // would shift the time by it).
 [[nodiscard]] std::string encode_events(std::span<const Event> events);
 
+// One object, as a worker publishes what it says of itself under `worker.heartbeat` and the like:
+// Celery's gossip takes nothing else there.
+[[nodiscard]] std::string encode_event(const Event& event);
+
 }  // namespace umbel::celery

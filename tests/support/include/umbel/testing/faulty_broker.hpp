@@ -40,6 +40,16 @@ class FaultyConsumer final : public Consumer {
   [[nodiscard]] Result<void> requeue(std::span<const DeliveryTag> tags) override {
     return plan_.run("consumer.requeue", [&] { return real_->requeue(tags); });
   }
+  [[nodiscard]] Result<void> reject(std::span<const DeliveryTag> tags) override {
+    return plan_.run("consumer.reject", [&] { return real_->reject(tags); });
+  }
+  [[nodiscard]] Result<void> add_queue(const QueueName& queue) override {
+    return plan_.run("consumer.add_queue", [&] { return real_->add_queue(queue); });
+  }
+  [[nodiscard]] Result<void> cancel_queue(const QueueName& queue) override {
+    return plan_.run("consumer.cancel_queue", [&] { return real_->cancel_queue(queue); });
+  }
+  void set_prefetch(std::size_t prefetch) override { real_->set_prefetch(prefetch); }
   [[nodiscard]] std::size_t unacked() const override { return real_->unacked(); }
 
  private:
@@ -85,6 +95,38 @@ class FaultySubscription final : public EventSubscription {
   std::vector<EventBatch> unreturned_;
 };
 
+// What is read although the call fails is lost, as on a wire that breaks.
+class FaultyControlInbox final : public ControlInbox {
+ public:
+  FaultyControlInbox(std::unique_ptr<ControlInbox> real, FaultPlan& plan)
+      : real_{std::move(real)}, plan_{plan} {}
+
+  [[nodiscard]] Result<std::vector<Message>> next(std::size_t max, std::chrono::milliseconds limit,
+                                                  std::stop_token stop) override {
+    return plan_.run("control_inbox.next", [&] { return real_->next(max, limit, stop); });
+  }
+
+ private:
+  std::unique_ptr<ControlInbox> real_;
+  FaultPlan& plan_;
+};
+
+class FaultyReplyBox final : public ReplyBox {
+ public:
+  FaultyReplyBox(std::unique_ptr<ReplyBox> real, FaultPlan& plan)
+      : real_{std::move(real)}, plan_{plan} {}
+
+  [[nodiscard]] ReplyAddress address() const override { return real_->address(); }
+  [[nodiscard]] Result<std::vector<Message>> next(std::size_t max, std::chrono::milliseconds limit,
+                                                  std::stop_token stop) override {
+    return plan_.run("reply_box.next", [&] { return real_->next(max, limit, stop); });
+  }
+
+ private:
+  std::unique_ptr<ReplyBox> real_;
+  FaultPlan& plan_;
+};
+
 enum class PublishFault { BeforeEffect, AfterEffect };
 
 // The real broker and the plan outlive it and what it made.
@@ -127,8 +169,9 @@ class FaultyBroker final : public Broker {
           std::make_unique<FaultyConsumer>(std::move(*consumer), *plan_)};
     });
   }
-  [[nodiscard]] Result<void> publish_events(std::string_view body) override {
-    return plan_->run("broker.publish_events", [&] { return real_.publish_events(body); });
+  [[nodiscard]] Result<void> publish_events(std::string_view body,
+                                            const EventRoute& route) override {
+    return plan_->run("broker.publish_events", [&] { return real_.publish_events(body, route); });
   }
   [[nodiscard]] Result<std::unique_ptr<EventSubscription>> subscribe(
       SubscribeOptions options) override {
@@ -138,6 +181,31 @@ class FaultyBroker final : public Broker {
       return std::unique_ptr<EventSubscription>{
           std::make_unique<FaultySubscription>(std::move(*subscription), *plan_)};
     });
+  }
+  [[nodiscard]] Result<std::uint64_t> purge(const QueueName& queue) override {
+    return plan_->run("broker.purge", [&] { return real_.purge(queue); });
+  }
+  [[nodiscard]] Result<void> broadcast(const Message& request) override {
+    return plan_->run("broker.broadcast", [&] { return real_.broadcast(request); });
+  }
+  [[nodiscard]] Result<std::unique_ptr<ControlInbox>> control_inbox(
+      const std::string& node) override {
+    return plan_->run("broker.control_inbox", [&]() -> Result<std::unique_ptr<ControlInbox>> {
+      auto inbox = real_.control_inbox(node);
+      if (!inbox) return inbox.error();
+      return std::unique_ptr<ControlInbox>{
+          std::make_unique<FaultyControlInbox>(std::move(*inbox), *plan_)};
+    });
+  }
+  [[nodiscard]] Result<std::unique_ptr<ReplyBox>> reply_box() override {
+    return plan_->run("broker.reply_box", [&]() -> Result<std::unique_ptr<ReplyBox>> {
+      auto box = real_.reply_box();
+      if (!box) return box.error();
+      return std::unique_ptr<ReplyBox>{std::make_unique<FaultyReplyBox>(std::move(*box), *plan_)};
+    });
+  }
+  [[nodiscard]] Result<void> reply(const ReplyAddress& to, const Message& message) override {
+    return plan_->run("broker.reply", [&] { return real_.reply(to, message); });
   }
   [[nodiscard]] Result<std::vector<QueueFigures>> queues() override {
     return plan_->run("broker.queues", [&] { return real_.queues(); });

@@ -23,12 +23,27 @@ class ForwardingBroker : public Broker {
   [[nodiscard]] Result<std::unique_ptr<Consumer>> consume(ConsumeOptions options) override {
     return real_.consume(std::move(options));
   }
-  [[nodiscard]] Result<void> publish_events(std::string_view body) override {
-    return real_.publish_events(body);
+  [[nodiscard]] Result<void> publish_events(std::string_view body,
+                                            const EventRoute& route) override {
+    return real_.publish_events(body, route);
   }
   [[nodiscard]] Result<std::unique_ptr<EventSubscription>> subscribe(
       SubscribeOptions options) override {
     return real_.subscribe(std::move(options));
+  }
+  [[nodiscard]] Result<std::uint64_t> purge(const QueueName& queue) override {
+    return real_.purge(queue);
+  }
+  [[nodiscard]] Result<void> broadcast(const Message& request) override {
+    return real_.broadcast(request);
+  }
+  [[nodiscard]] Result<std::unique_ptr<ControlInbox>> control_inbox(
+      const std::string& node) override {
+    return real_.control_inbox(node);
+  }
+  [[nodiscard]] Result<std::unique_ptr<ReplyBox>> reply_box() override { return real_.reply_box(); }
+  [[nodiscard]] Result<void> reply(const ReplyAddress& to, const Message& message) override {
+    return real_.reply(to, message);
   }
   [[nodiscard]] Result<std::vector<QueueFigures>> queues() override { return real_.queues(); }
   [[nodiscard]] Result<void> ping() override { return real_.ping(); }
