@@ -39,7 +39,8 @@ TaskEvent event_of(const Ending& ending, const Job& job, WallTime now,
       break;
     case TaskState::Revoked:
       event.type = TaskEventType::Revoked;
-      event.terminated = false;
+      event.terminated = ending.signal.has_value();
+      if (ending.signal) event.signum = std::to_string(*ending.signal);
       event.expired = ending.expired;
       break;
     default:
@@ -59,7 +60,7 @@ std::string line_of(const Ending& ending, const Job& job, std::optional<double> 
       return fmt::format("{} retry: Retry in {:g}s: {}", called,
                          static_cast<double>(ending.retry_in->count()) / 1000, ending.shown);
     case TaskState::Revoked:
-      return fmt::format("{} revoked: expired", called);
+      return fmt::format("{} revoked: {}", called, ending.signal ? "terminated" : "expired");
     default:
       return fmt::format("{} raised: {}", called, ending.shown);
   }

@@ -24,6 +24,7 @@ struct Ended {
   std::unique_ptr<RunContext> context;  // for the hook; null: it never ran
   std::string message;                  // for the hook
   bool hand_back = false;  // interrupted by the worker's stop: back to the queue, nothing is stored
+  bool run_again = false;  // its process was lost: back to the queue now, counted as a lost worker
 };
 
 // What the ended runs of one worker have in common.

@@ -108,6 +108,14 @@ Ending revoked_as_expired() {
   return ending;
 }
 
+Ending revoked_as_terminated(int signal) {
+  auto ending = described(TaskState::Revoked, raised(Raised::Kind::Final, "TaskRevokedError",
+                                                     "terminated", "celery.exceptions"));
+  ending.traceback.clear();
+  ending.signal = signal;
+  return ending;
+}
+
 Ending after(const Raised& raised, const RetryPolicy& policy, const Attempt& attempt,
              double random) {
   if (raised.kind == Raised::Kind::Final) return failed(raised);
@@ -156,6 +164,17 @@ Raised never_returned(double seconds, double grace) {
                 fmt::format("the soft time limit of {:g} s passed, and the task did not return "
                             "within {:g} s after it",
                             seconds, grace),
+                "billiard.exceptions");
+}
+
+Raised hard_limit_passed(double seconds) {
+  return raised(Raised::Kind::Final, "TimeLimitExceeded", fmt::format("{:g}", seconds),
+                "billiard.exceptions");
+}
+
+Raised process_lost(const std::string& how, std::uint64_t job) {
+  return raised(Raised::Kind::Final, "WorkerLostError",
+                fmt::format("Worker exited prematurely: {} Job: {}.", how, job),
                 "billiard.exceptions");
 }
 

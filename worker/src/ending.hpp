@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -39,6 +40,7 @@ struct Ending {
   std::optional<std::chrono::milliseconds> retry_in;  // with Retry
   bool postponed = false;                             // with Retry: it counts as no attempt
   bool expired = false;                               // with Revoked
+  std::optional<int> signal;  // with Revoked: it was running, and was terminated with this one
 };
 
 // A value that could not be read again (nested deeper than celery::kMaxDepth, larger than
@@ -46,6 +48,7 @@ struct Ending {
 [[nodiscard]] Ending succeeded(const boost::json::value& value, bool ignore_result);
 [[nodiscard]] Ending failed(const Raised& raised);
 [[nodiscard]] Ending revoked_as_expired();
+[[nodiscard]] Ending revoked_as_terminated(int signal);
 
 // What is known of the attempt that just ended.
 struct Attempt {
@@ -63,6 +66,9 @@ struct Attempt {
 [[nodiscard]] Raised worker_lost(std::int64_t times);
 [[nodiscard]] Raised soft_limit_passed(double seconds);
 [[nodiscard]] Raised never_returned(double seconds, double grace);
+[[nodiscard]] Raised hard_limit_passed(double seconds);
+// `how`: `signal 11 (SIGSEGV)`; `job`: its number in this worker, as Celery tells it.
+[[nodiscard]] Raised process_lost(const std::string& how, std::uint64_t job);
 [[nodiscard]] Raised cannot_continue(const std::string& name);
 [[nodiscard]] Raised too_large_to_try_again(std::size_t bytes);
 

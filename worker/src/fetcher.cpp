@@ -40,7 +40,7 @@ void Fetcher::run(const std::stop_token& stop) {
 // Lost slots take no messages: what they held room for is left to others.
 bool Fetcher::has_slots() {
   const auto all = parts_.pool.size();
-  const auto stuck = std::min(parts_.pool.stuck(), all);
+  const auto stuck = std::min(parts_.pool.lost(), all);
   if (stuck != std::exchange(stuck_, stuck)) {
     const auto fit = options_.prefetch * (all - stuck) / all;
     // A lost slot still counts its own message as held.

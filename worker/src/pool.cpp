@@ -13,21 +13,61 @@ constexpr double kSmooth = 0.2;  // the share of the newest run in what runs too
 
 }  // namespace
 
-Pool::Pool(std::size_t threads, Begin begin, Run run, std::function<void(Ended)> done,
-           Instruments& instruments)
-    : begin_{std::move(begin)},
+Pool::Pool(std::size_t slots, std::shared_ptr<Callers> callers, Begin begin, Run run,
+           std::function<void(Ended)> done, Instruments& instruments)
+    : callers_{std::move(callers)},
+      begin_{std::move(begin)},
       run_{std::move(run)},
       done_{std::move(done)},
-      instruments_{instruments} {
-  threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
-  }
+      instruments_{instruments},
+      wanted_{std::clamp<std::size_t>(slots, 1, kMostSlots)} {
+  const std::lock_guard lock{mutex_};
+  add_slots();
 }
 
 Pool::~Pool() {
   (void)close();
   interrupt();
+  if (callers_->can_kill()) (void)abandon();
+}
+
+void Pool::add_slots() {
+  for (; there_ < wanted_; ++there_) {
+    Slot& slot = slots_.emplace_back();
+    slot.tools.caller = callers_->make();
+    slot.thread = std::jthread{[this, &slot](const std::stop_token& stop) { work(slot, stop); }};
+  }
+}
+
+std::size_t Pool::resize(std::size_t slots) {
+  std::list<Slot> left;  // joined when the lock is free again
+  const std::lock_guard lock{mutex_};
+  if (closed_) return wanted_;
+  wanted_ = std::clamp<std::size_t>(slots, 1, kMostSlots);
+  for (auto slot = slots_.begin(); slot != slots_.end();) {
+    const auto next = std::next(slot);
+    if (slot->left) left.splice(left.end(), slots_, slot);
+    slot = next;
+  }
+  add_slots();
+  instruments_.slots.Set(static_cast<double>(wanted_));
+  submitted_.notify_all();  // those that are too many end
+  return wanted_;
+}
+
+bool Pool::terminate(const TaskId& id, int signal) {
+  std::shared_ptr<RunControl> control;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto running = std::ranges::find_if(
+        running_, [&id](const Running& one) { return one.id == id && !one.abandoned; });
+    if (running == running_.end()) return false;
+    control = running->control;
+    control->terminated = signal;
+    running->caller->wake();
+  }
+  if (!callers_->can_kill()) control->stop.request_stop();
+  return true;
 }
 
 std::optional<Job> Pool::submit(Job job) {
@@ -41,7 +81,7 @@ std::optional<Job> Pool::submit(Job job) {
 std::vector<Job> Pool::close() {
   const std::lock_guard lock{mutex_};
   closed_ = true;
-  for (auto& thread : threads_) thread.request_stop();
+  for (auto& slot : slots_) slot.thread.request_stop();
   std::vector<Job> left;
   for (auto& job : waiting_) left.push_back(std::move(job));
   waiting_.clear();
@@ -75,6 +115,11 @@ bool Pool::give_up(const RunControl* control) {
   const auto running = std::ranges::find_if(
       running_, [control](const Running& one) { return one.control.get() == control; });
   if (running == running_.end() || running->abandoned) return false;
+  if (callers_->can_kill()) {
+    running->control->overdue = true;
+    running->caller->wake();
+    return false;
+  }
   running->abandoned = running->stuck = true;
   running->control->given_up = true;
   running->active.reset();
@@ -107,6 +152,8 @@ std::vector<Job> Pool::abandon() {
   std::vector<Job> jobs;
   for (auto& running : running_) {
     if (std::exchange(running.abandoned, true)) continue;
+    running.control->abandoned = true;
+    running.caller->wake();
     Job job;
     job.consumer = running.consumer;
     job.tag = running.tag;
@@ -119,6 +166,38 @@ std::vector<Job> Pool::abandon() {
   return jobs;
 }
 
+PoolFigures Pool::figures() const {
+  const std::lock_guard lock{mutex_};
+  PoolFigures figures;
+  figures.size = wanted_;
+  figures.active = running_.size() - stuck_;
+  figures.stuck = stuck_;
+  figures.started = started_;
+  for (const auto& slot : slots_) {
+    if (slot.left) continue;
+    if (const auto process = slot.tools.caller->process()) figures.processes.push_back(*process);
+    if (auto fault = slot.tools.caller->fault()) {
+      ++figures.unready;
+      figures.fault = std::move(fault);
+    }
+  }
+  return figures;
+}
+
+std::vector<Pool::RunningTask> Pool::running() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<RunningTask> tasks;
+  for (const auto& one : running_) {
+    if (!one.stuck) tasks.push_back({one.id, one.caller->process()});
+  }
+  return tasks;
+}
+
+std::size_t Pool::size() const {
+  const std::lock_guard lock{mutex_};
+  return wanted_;
+}
+
 std::size_t Pool::active() const {
   const std::lock_guard lock{mutex_};
   return running_.size() - stuck_;
@@ -127,6 +206,11 @@ std::size_t Pool::active() const {
 std::size_t Pool::stuck() const {
   const std::lock_guard lock{mutex_};
   return stuck_;
+}
+
+std::size_t Pool::lost() const {
+  const auto now = figures();
+  return std::min(now.stuck + now.unready, now.size);
 }
 
 std::vector<std::string> Pool::stuck_names() const {
@@ -188,15 +272,32 @@ std::optional<Job> Pool::take_next(std::unique_lock<std::mutex>& lock) {
   return std::move(batch.front());
 }
 
-void Pool::work(const std::stop_token& stop) {
-  std::mt19937_64 random{std::random_device{}()};
-  std::unique_lock lock{mutex_};
+bool Pool::wait_for_job(std::unique_lock<std::mutex>& lock, Slot& slot,
+                        const std::stop_token& stop) {
   for (;;) {
-    submitted_.wait(lock, stop, [this] { return !waiting_.empty(); });
-    if (waiting_.empty()) return;  // told to stop, and nothing left
+    submitted_.wait(lock, stop, [this] { return !waiting_.empty() || there_ > wanted_; });
+    if (there_ > wanted_ && !closed_) {
+      submitted_.notify_one();  // the word may have been for a job
+      return false;
+    }
+    if (waiting_.empty()) return false;  // told to stop, and nothing left
+    if (slot.tools.caller->can_call()) return true;
+    submitted_.notify_one();  // another slot may be quicker
+    lock.unlock();
+    const bool ready = slot.tools.caller->ready(stop);
+    lock.lock();
+    if (!ready) return false;
+  }
+}
+
+void Pool::work(Slot& slot, const std::stop_token& stop) {
+  const bool ready = slot.tools.caller->ready(stop);
+  std::unique_lock lock{mutex_};
+  while (ready && wait_for_job(lock, slot, stop)) {
     auto job = take_next(lock);
     if (!job) continue;
     const auto running = running_.emplace(running_.end());
+    running->caller = slot.tools.caller.get();
     running->ended.job = std::move(*job);
     running->consumer = running->ended.job.consumer;
     running->name = running->ended.job.task.task;
@@ -213,7 +314,7 @@ void Pool::work(const std::stop_token& stop) {
     lock.unlock();
     running->ended.job.prefetched.reset();
     const auto begin = Steady::now();
-    run_(running->ended, control, random);
+    run_(running->ended, control, slot.tools);
     const auto took = std::chrono::duration<double>(Steady::now() - begin).count();
     lock.lock();
     lately_ = lately_ ? kSmooth * took + (1 - kSmooth) * *lately_ : took;
@@ -226,6 +327,10 @@ void Pool::work(const std::stop_token& stop) {
     running_.erase(running);
     if (running_.size() == stuck_) idle_.notify_all();
   }
+  --there_;
+  slot.left = true;
+  const auto caller = std::move(slot.tools.caller);
+  lock.unlock();  // its process may take a while to end
 }
 
 }  // namespace umbel

@@ -1,5 +1,10 @@
-// The threads that run tasks.
+// The slots that run tasks: what waits for one, what runs in each, how many there are.
+//
+// A slot is a thread; where it calls a task's function is its Caller's: on that thread, or in a
+// process of the slot's own (--pool=prefork). Everything else is the same for both.
 #pragma once
+
+#include <sys/types.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -14,17 +19,28 @@
 #include <thread>
 #include <vector>
 
+#include "caller.hpp"
 #include "ended.hpp"
 #include "run_context.hpp"
 
 namespace umbel {
 
+// For heartbeats, readiness and `inspect stats`.
+struct PoolFigures {
+  std::size_t size = 0;              // slots wanted
+  std::size_t active = 0;            // running, without the stuck
+  std::size_t stuck = 0;             // given up, and not returned
+  std::size_t unready = 0;           // slots that cannot call at present
+  std::uint64_t started = 0;         // runs since the beginning
+  std::vector<pid_t> processes;      // of the slots; empty: they call on their threads
+  std::optional<std::string> fault;  // why a slot is not ready
+};
+
 // Thread-safe. What the functions refer to outlives it; the destructor waits for every task
 // function to return.
 class Pool {
  public:
-  using Run =
-      std::function<void(Ended&, const std::shared_ptr<RunControl>&, std::mt19937_64& random)>;
+  using Run = std::function<void(Ended&, const std::shared_ptr<RunControl>&, SlotTools& tools)>;
 
   // Tells the store that jobs start, so that nobody can revoke them any more; it may leave some
   // untold.
@@ -34,35 +50,53 @@ class Pool {
   static constexpr std::chrono::milliseconds kTogether{5};
   static constexpr std::size_t kMostTogether = 64;
 
+  static constexpr std::size_t kMostSlots = 512;
+
   // `run` runs a job; `done` takes it afterwards, unless it was abandoned meanwhile, and must not
   // call the pool.
-  Pool(std::size_t threads, Begin begin, Run run, std::function<void(Ended)> done,
-       Instruments& instruments);
+  Pool(std::size_t slots, std::shared_ptr<Callers> callers, Begin begin, Run run,
+       std::function<void(Ended)> done, Instruments& instruments);
   ~Pool();
 
   // After close() the job comes back.
   [[nodiscard]] std::optional<Job> submit(Job job);
   // Nothing starts any more. Answers what has not started.
   [[nodiscard]] std::vector<Job> close();
+  // From now on so many slots, from 1 to kMostSlots; what is more ends what it runs first. After
+  // close(): nothing. Answers how many it is.
+  std::size_t resize(std::size_t slots);
+  // Ends the run of this task with a signal; where nothing can be killed it is told to stop. Its
+  // ending says whether that had an effect. False: it does not run here.
+  bool terminate(const TaskId& id, int signal);
   // Takes out what has not started of one consumer.
   [[nodiscard]] std::vector<Job> take_waiting(const Consumer* consumer);
   // Takes out all that has not started.
   [[nodiscard]] std::vector<Job> take_waiting();
   // The run will not return: what it answers will be dropped, and its slot is lost until it does.
-  // False: it has returned, or was abandoned, already.
+  // False: it has returned, or was abandoned, already. Where runs can be killed, this one is, and
+  // ends as that: false.
   bool give_up(const RunControl* control);
   // Waits until nothing runs but what was given up. False: `until` passed.
   bool wait_idle(Steady::time_point until);
   // Sets the stop token of all that runs, because the worker stops.
   void interrupt();
-  // What still runs is no longer ours: what it answers will be dropped. Answers copies of the jobs,
-  // good for giving them back.
+  // What still runs is no longer ours: what it answers will be dropped, and it is killed where that
+  // is possible. Answers copies of the jobs, good for giving them back.
   [[nodiscard]] std::vector<Job> abandon();
 
-  [[nodiscard]] std::size_t size() const { return threads_.size(); }
-  [[nodiscard]] std::size_t active() const;                    // running, without the stuck
-  [[nodiscard]] std::size_t stuck() const;                     // given up, and not returned
-  [[nodiscard]] std::size_t unreturned() const;                // both
+  [[nodiscard]] PoolFigures figures() const;
+  [[nodiscard]] bool can_kill() const { return callers_->can_kill(); }
+  // The tasks that run, without the stuck: ids and the process of each (nothing: ours).
+  struct RunningTask {
+    TaskId id;
+    std::optional<pid_t> process;
+  };
+  [[nodiscard]] std::vector<RunningTask> running() const;
+  [[nodiscard]] std::size_t size() const;        // slots wanted
+  [[nodiscard]] std::size_t active() const;      // running, without the stuck
+  [[nodiscard]] std::size_t stuck() const;       // given up, and not returned
+  [[nodiscard]] std::size_t lost() const;        // slots that are stuck or cannot call at present
+  [[nodiscard]] std::size_t unreturned() const;  // active and stuck
   [[nodiscard]] std::vector<std::string> stuck_names() const;  // of their tasks, each once
   [[nodiscard]] std::uint64_t started() const;                 // since the beginning
 
@@ -70,6 +104,7 @@ class Pool {
   struct Running {
     Ended ended;
     std::shared_ptr<RunControl> control = std::make_shared<RunControl>();
+    Caller* caller = nullptr;            // of the slot; lives longer than this
     std::shared_ptr<Consumer> consumer;  // of the job, readable while it runs
     DeliveryTag tag = 0;
     TaskId id;
@@ -79,12 +114,22 @@ class Pool {
     bool stuck = false;
     GaugeHold active;
   };
-  void work(const std::stop_token& stop);
+  struct Slot {
+    SlotTools tools;
+    bool left = false;  // its thread has ended or is about to
+    std::jthread thread;
+  };
+  void add_slots();  // up to `wanted_`; the lock is held
+  void work(Slot& slot, const std::stop_token& stop);
+  // Waits for a job, until told to stop or until there are too many slots: then false.
+  [[nodiscard]] bool wait_for_job(std::unique_lock<std::mutex>& lock, Slot& slot,
+                                  const std::stop_token& stop);
   // The next job, after it and perhaps some of those behind it have been told of as starting.
   // Nothing: the pool was closed meanwhile. `lock` is held before and after.
   [[nodiscard]] std::optional<Job> take_next(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] std::size_t told_together() const;
 
+  std::shared_ptr<Callers> callers_;
   Begin begin_;
   Run run_;
   std::function<void(Ended)> done_;
@@ -98,7 +143,8 @@ class Pool {
   std::optional<double> lately_;  // seconds that a run took, smoothed
   bool closed_ = false;
   bool interrupted_ = false;
-  std::vector<std::jthread> threads_;
+  std::size_t wanted_ = 0, there_ = 0;  // slots
+  std::list<Slot> slots_;
 };
 
 }  // namespace umbel

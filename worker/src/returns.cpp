@@ -22,6 +22,11 @@ void Returns::give(std::vector<Job> jobs) {
   }
 }
 
+void Returns::later(std::vector<Job> jobs) {
+  const std::lock_guard lock{mutex_};
+  std::move(jobs.begin(), jobs.end(), std::back_inserter(left_));
+}
+
 void Returns::again() {
   std::vector<Job> jobs;
   {

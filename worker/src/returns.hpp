@@ -18,6 +18,8 @@ class Returns {
 
   // Gives jobs back, each to the consumer it came from, now or at a later again().
   void give(std::vector<Job> jobs);
+  // For the next again(): does not wait for the broker now.
+  void later(std::vector<Job> jobs);
   // Tries what is left.
   void again();
   [[nodiscard]] std::size_t left() const;

@@ -18,6 +18,10 @@ struct RunControl {
   std::atomic<bool> limit_passed{false};
   std::atomic<bool> worker_stops{false};
   std::atomic<bool> given_up{false};  // did not return: ended without it
+  // What may only be asked of a run that can be killed (Callers::can_kill).
+  std::atomic<bool> overdue{false};    // did not return after it was told to stop: to be killed
+  std::atomic<bool> abandoned{false};  // the worker ends without it: to be killed
+  std::atomic<int> terminated{0};      // the signal that somebody asked to end it with; 0: none
 };
 
 class RunContext final : public TaskContext {

@@ -11,8 +11,6 @@
 namespace umbel {
 namespace {
 
-constexpr double kMostSoftLimit = 1e7;  // seconds; more is no limit, and would not fit a duration
-
 std::chrono::microseconds in_micros(double seconds) {
   return std::chrono::microseconds{static_cast<std::int64_t>(seconds * 1e6)};
 }
@@ -42,9 +40,9 @@ void note_begin(Job& job, const RunState& state) {
 
 }  // namespace
 
-Runner::Runner(Parts parts, Limits limits, EndedBy by, bool task_events, Log log)
+Runner::Runner(Parts parts, Ways ways, EndedBy by, bool task_events, Log log)
     : parts_{std::move(parts)},
-      limits_{limits},
+      ways_{ways},
       by_{std::move(by)},
       task_events_{task_events},
       log_{std::move(log)},
@@ -87,15 +85,24 @@ void Runner::begin(std::span<Job> jobs) {
   for (std::size_t i = 0; i < jobs.size(); ++i) note_begin(jobs[i], (*states)[i]);
 }
 
-// A thread cannot be stopped, so a hard limit that came with the message is one more moment at
-// which the task is told.
-std::optional<double> Runner::limit_of(const Job& job) const {
-  auto limit = job.task.soft_time_limit;
-  if (!limit) limit = job.registered->options.soft_time_limit;
-  if (!limit) limit = limits_.soft;
-  if (const auto hard = job.task.time_limit; hard && (!limit || *hard < *limit)) limit = hard;
-  if (limit && !(*limit > 0 && *limit < kMostSoftLimit)) limit.reset();
-  return limit;
+// A thread cannot be stopped, so there a hard limit, which can only have come with a message, is
+// one more moment at which the task is told.
+TimeLimitPair Runner::limits_of(const Job& job) {
+  auto limits = parts_.time_limits.of(job.task, job.registered->options);
+  if (!limits.hard) return limits;
+  if (ways_.can_kill) {
+    if (limits.soft && *limits.soft >= *limits.hard) limits.soft.reset();
+    return limits;
+  }
+  std::call_once(hard_limit_told_, [&] {
+    log_.warn(
+        "a message came with a hard time limit: under --pool=threads its task is told to stop "
+        "then, and cannot be killed",
+        {{"task", job.task.task}, {"task_id", job.task.id.str()}, {"limit_seconds", *limits.hard}});
+  });
+  if (!limits.soft || *limits.hard < *limits.soft) limits.soft = limits.hard;
+  limits.hard.reset();
+  return limits;
 }
 
 SoftLimits::Key Runner::watch(const Job& job, double limit,
@@ -103,16 +110,15 @@ SoftLimits::Key Runner::watch(const Job& job, double limit,
   auto overdue = std::make_shared<Overdue>(Overdue{face_of(job), control, limit});
   return parts_.limits.after(in_micros(limit), [this, control, overdue] {
     control->limit_passed = true;
-    (void)parts_.limits.after(limits_.grace,
+    (void)parts_.limits.after(ways_.grace,
                               [this, overdue] { parts_.overdue(std::move(*overdue)); });
     control->stop.request_stop();
   });
 }
 
-void Runner::run(Ended& ended, const std::shared_ptr<RunControl>& control,
-                 std::mt19937_64& random) {
+void Runner::run(Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools) {
   try {
-    run_anything(ended, control, random);
+    run_anything(ended, control, tools);
   } catch (...) {
     // Not the task's doing: what it left could not be put into words, for want of memory at most.
     try {
@@ -125,7 +131,7 @@ void Runner::run(Ended& ended, const std::shared_ptr<RunControl>& control,
 }
 
 void Runner::run_anything(Ended& ended, const std::shared_ptr<RunControl>& control,
-                          std::mt19937_64& random) {
+                          SlotTools& tools) {
   Job& job = ended.job;
   const auto now = parts_.clock.wall();
   if (has_expired(job.task.expires, now)) {
@@ -140,12 +146,57 @@ void Runner::run_anything(Ended& ended, const std::shared_ptr<RunControl>& contr
       if (!conclude_as_known(ended, by_, now)) parts_.instruments.duplicates.Increment();
       return;
     case Start::Go:
-      call(ended, control, random);
+      call(ended, control, tools);
   }
 }
 
-void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control,
-                  std::mt19937_64& random) {
+Ending Runner::ending_of(const Raised& raised, const Job& job, SlotTools& tools) const {
+  const double share = std::uniform_real_distribution<double>{0, 1}(tools.random);
+  return after(raised, job.registered->options.retry,
+               {job.task.retries, postponements_of(job.task),
+                fmt::format("{}[{}]", job.task.task, job.task.id.str())},
+               share);
+}
+
+std::optional<Ending> Runner::ending_of(const Lost& lost, Ended& ended, const RunControl& control,
+                                        const TimeLimitPair& limits) {
+  const Job& job = ended.job;
+  const auto tell = [&](const char* what) {
+    log_.error(what, {{"task", job.task.task},
+                      {"task_id", job.task.id.str()},
+                      {"how", lost.how},
+                      {"job", lost.job}});
+  };
+  std::optional<Ending> ending;
+  switch (lost.why) {
+    case Lost::Why::TimedOut:
+      tell("task killed: its hard time limit passed");
+      ending = failed(hard_limit_passed(limits.hard.value_or(0)));
+      break;
+    case Lost::Why::Overdue:
+      tell("task killed: it did not return when its soft time limit passed");
+      ending = failed(never_returned(limits.soft.value_or(0),
+                                     std::chrono::duration<double>(ways_.grace).count()));
+      break;
+    case Lost::Why::Terminated:
+      return revoked_as_terminated(control.terminated);
+    case Lost::Why::Abandoned:
+      ended.hand_back = true;
+      return std::nullopt;
+    case Lost::Why::Died:
+      ended.hand_back = control.worker_stops;
+      if (ended.hand_back) return std::nullopt;
+      tell("task's process was lost");
+      ended.run_again = job.registered->options.reject_on_worker_lost;
+      if (ended.run_again) return std::nullopt;
+      ending = failed(process_lost(lost.how, lost.job));
+      break;
+  }
+  if (ending) ending->traceback.clear();
+  return ending;
+}
+
+void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools) {
   Job& job = ended.job;
   const auto started = parts_.clock.wall();
   const auto deliverable = job.task.eta ? std::max(job.published, *job.task.eta) : job.published;
@@ -158,21 +209,16 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control,
     event.origin.timestamp = started;
     parts_.events.send(std::move(event));
   }
-  const auto limit = limit_of(job);
+  const auto limits = limits_of(job);
   std::optional<SoftLimits::Key> watched;
-  if (limit) watched = watch(job, *limit, control);
+  if (limits.soft) watched = watch(job, *limits.soft, control);
   ended.context = std::make_unique<RunContext>(job.task, control, parts_.enqueuer, parts_.metrics,
                                                parts_.clock, log_);
   job.started = true;
-  std::optional<Ending> ending;
-  std::optional<Raised> raised;
   const auto begin = parts_.clock.steady();
-  try {
-    const auto value = job.registered->call(*ended.context, job.task.args, job.task.kwargs);
-    ending = succeeded(value, job.registered->options.ignore_result || job.task.ignore_result);
-  } catch (...) {
-    raised = raised_by(std::current_exception());
-  }
+  auto called =
+      tools.caller->call({job, *ended.context, *control, limits.hard,
+                          job.registered->options.ignore_result || job.task.ignore_result});
   const double runtime = std::chrono::duration<double>(parts_.clock.steady() - begin).count();
   if (watched) parts_.limits.forget(*watched);
 
@@ -181,17 +227,22 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control,
               {{"task_id", job.task.id.str()}, {"task", job.task.task}, {"seconds", runtime}});
     return;
   }
-  if (control->limit_passed) {
-    ending = failed(soft_limit_passed(limit.value_or(0)));
-  } else if (raised && control->worker_stops && raised->kind == Raised::Kind::Ordinary) {
+  std::optional<Ending> ending;
+  const auto* raised = std::get_if<Raised>(&called);
+  if (const auto* lost = std::get_if<Lost>(&called)) {
+    ending = ending_of(*lost, ended, *control, limits);
+    if (!ending) return;
+  } else if (control->limit_passed) {
+    ending = failed(soft_limit_passed(limits.soft.value_or(0)));
+  } else if (raised != nullptr && control->terminated != 0) {
+    ending = revoked_as_terminated(control->terminated);
+  } else if (raised != nullptr && control->worker_stops && raised->kind == Raised::Kind::Ordinary) {
     ended.hand_back = true;
     return;
-  } else if (raised) {
-    const double share = std::uniform_real_distribution<double>{0, 1}(random);
-    ending = after(*raised, job.registered->options.retry,
-                   {job.task.retries, postponements_of(job.task),
-                    fmt::format("{}[{}]", job.task.task, job.task.id.str())},
-                   share);
+  } else if (raised != nullptr) {
+    ending = ending_of(*raised, job, tools);
+  } else {
+    ending = std::move(std::get<Ending>(called));
   }
   conclude(ended, *ending, by_, parts_.clock.wall(), runtime);
 }

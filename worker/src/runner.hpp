@@ -3,14 +3,16 @@
 
 #include <functional>
 #include <memory>
-#include <random>
+#include <mutex>
 #include <span>
 
+#include "caller.hpp"
 #include "ended.hpp"
 #include "event_sender.hpp"
 #include "instruments.hpp"
 #include "run_context.hpp"
 #include "soft_limits.hpp"
+#include "time_limits.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
 #include "umbel/runtime/outage.hpp"
 #include "umbel/store/result_store.hpp"
@@ -35,18 +37,19 @@ class Runner {
     Instruments& instruments;
     metrics::Metrics& metrics;
     SoftLimits& limits;
+    const TimeLimits& time_limits;
     const Clock& clock;
     std::function<void(Overdue)> overdue;  // called from the thread of `limits`
   };
-  struct Limits {
-    std::optional<double> soft;  // seconds, for tasks that have none of their own
-    std::chrono::milliseconds grace;
+  struct Ways {
+    std::chrono::milliseconds grace{};  // to return in, for one that was told to stop
+    bool can_kill = false;              // so that hard limits hold
   };
-  Runner(Parts parts, Limits limits, EndedBy by, bool task_events, Log log);
+  Runner(Parts parts, Ways ways, EndedBy by, bool task_events, Log log);
 
   // `ended.job` is the job to run; the rest is filled in. Nothing thrown by the task gets out.
-  // `random` is the calling thread's own.
-  void run(Ended& ended, const std::shared_ptr<RunControl>& control, std::mt19937_64& random);
+  // `tools` are the slot's own.
+  void run(Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools);
 
   // Tells the store that these are about to start; if it does not answer, run() does it for each.
   void begin(std::span<Job> jobs);
@@ -55,19 +58,24 @@ class Runner {
   enum class Start { Go, Final, Interrupted };
   Start begin_one(Job& job, const RunControl& control);
   Result<RunState> tell_begin(const Job& job);
-  void run_anything(Ended& ended, const std::shared_ptr<RunControl>& control,
-                    std::mt19937_64& random);
-  [[nodiscard]] std::optional<double> limit_of(const Job& job) const;
+  void run_anything(Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools);
+  [[nodiscard]] TimeLimitPair limits_of(const Job& job);
+  [[nodiscard]] Ending ending_of(const Raised& raised, const Job& job, SlotTools& tools) const;
+  // Nothing: the job goes back to its queue, as `ended` says.
+  [[nodiscard]] std::optional<Ending> ending_of(const Lost& lost, Ended& ended,
+                                                const RunControl& control,
+                                                const TimeLimitPair& limits);
   [[nodiscard]] SoftLimits::Key watch(const Job& job, double limit,
                                       const std::shared_ptr<RunControl>& control);
-  void call(Ended& ended, const std::shared_ptr<RunControl>& control, std::mt19937_64& random);
+  void call(Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools);
 
   Parts parts_;
-  const Limits limits_;
+  const Ways ways_;
   EndedBy by_;
   bool task_events_;
   Log log_;
   Outage store_outage_;
+  std::once_flag hard_limit_told_;
 };
 
 }  // namespace umbel

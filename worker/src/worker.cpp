@@ -20,6 +20,7 @@
 #include "returns.hpp"
 #include "runner.hpp"
 #include "soft_limits.hpp"
+#include "time_limits.hpp"
 #include "umbel/enqueue/relay.hpp"
 #include "umbel/runtime/settings.hpp"
 
@@ -73,6 +74,26 @@ struct Worker::Impl {
         instruments{metrics, queues},
         enqueuer{store, broker, clock, log, producer_name()} {}
 
+  // A thread cannot be killed, so a promise to kill cannot be kept there.
+  [[nodiscard]] Result<void> fits_pool() const {
+    if (options.pool != PoolKind::Threads) return {};
+    if (options.time_limit) {
+      return invalid(
+          "a hard time limit (--time-limit) needs --pool=prefork: a thread cannot be "
+          "killed");
+    }
+    std::string names;
+    for (const auto& entry : tasks.entries()) {
+      if (!tasks.find(entry.name)->options.time_limit) continue;
+      names += (names.empty() ? "" : ", ") + entry.name;
+    }
+    if (names.empty()) return {};
+    return invalid(fmt::format(
+        "tasks that declare a hard time limit need --pool=prefork, because a thread cannot be "
+        "killed: {}",
+        names));
+  }
+
   [[nodiscard]] std::size_t prefetch() const {
     return std::clamp<std::size_t>(options.concurrency * options.prefetch_multiplier, 1,
                                    kMostPrefetch);
@@ -99,9 +120,10 @@ struct Worker::Impl::Running {
         by{w.options.name.str(), producer_name(), w.options.log_tasks},
         events{w.broker, w.clock, w.instruments, w.log, w.options.name.str()},
         returns{w.instruments, w.log},
-        runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, w.clock,
-                [this](Overdue overdue) { give_up(std::move(overdue)); }},
-               {w.options.soft_time_limit, w.options.stuck_after},
+        time_limits{{w.options.soft_time_limit, w.options.time_limit}},
+        runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits,
+                time_limits, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); }},
+               {w.options.stuck_after, callers->can_kill()},
                by,
                w.options.events,
                w.log},
@@ -110,10 +132,14 @@ struct Worker::Impl::Running {
                  w.options.events,
                  [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
                  w.log},
-        pool{w.options.concurrency, [this](std::span<Job> jobs) { runner.begin(jobs); },
-             [this](Ended& ended, const std::shared_ptr<RunControl>& control,
-                    std::mt19937_64& random) { runner.run(ended, control, random); },
-             [this](Ended ended) { ended_run(std::move(ended)); }, w.instruments},
+        pool{w.options.concurrency,
+             callers,
+             [this](std::span<Job> jobs) { runner.begin(jobs); },
+             [this](Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools) {
+               runner.run(ended, control, tools);
+             },
+             [this](Ended ended) { ended_run(std::move(ended)); },
+             w.instruments},
         intake{{w.tasks, w.broker, w.store.results(), events, w.instruments, in_flight, returns,
                 w.clock},
                {[this](Job job) { start(std::move(job)); },
@@ -140,7 +166,11 @@ struct Worker::Impl::Running {
   void take_again(std::vector<Job> jobs) { intake.again(std::move(jobs)); }
 
   void ended_run(Ended ended) {
-    if (ended.hand_back) {
+    if (ended.run_again) {
+      auto copies = in_flight.leave(ended.job.task.id);
+      copies.push_back(std::move(ended.job));
+      returns.later(std::move(copies));
+    } else if (ended.hand_back) {
       keep_for_hand_back(std::move(ended.job));
     } else {
       finisher.push(std::move(ended));
@@ -193,7 +223,7 @@ struct Worker::Impl::Running {
     event.sw_ver = version();
     event.sw_sys = "Linux";
     if (!w.options.metrics_address.empty()) event.metrics_address = w.options.metrics_address;
-    event.slots = static_cast<std::int64_t>(w.options.concurrency);
+    event.slots = static_cast<std::int64_t>(pool.size());
     std::string names;
     for (const auto& queue : w.queues) names += (names.empty() ? "" : ",") + queue.str();
     event.queues = names;
@@ -211,6 +241,8 @@ struct Worker::Impl::Running {
   EventSender events;
   Returns returns;
   SoftLimits limits;
+  TimeLimits time_limits;
+  std::shared_ptr<Callers> callers = std::make_shared<ThreadCallers>();
   Runner runner;
   Finisher finisher;
   Pool pool;
@@ -268,6 +300,7 @@ Worker::~Worker() { stop(); }
 Result<void> Worker::start() {
   const std::lock_guard lock{impl_->mutex};
   if (impl_->running || impl_->stopped) return invalid("a worker is started once");
+  if (auto fit = impl_->fits_pool(); !fit) return fit;
   const auto entries = impl_->tasks.entries();
   if (const auto told = impl_->store.catalogue().upsert(entries, impl_->clock.wall()); !told) {
     return told.error();
@@ -304,8 +337,10 @@ Result<void> Worker::ask(const Ask& of) const {
 Result<void> Worker::slots() const {
   return ask([](const auto& running) -> Result<void> {
     const auto& pool = running.pool;
-    const auto stuck = pool.stuck();
-    if (stuck == 0 || stuck < pool.size()) return {};
+    const auto figures = pool.figures();
+    const auto stuck = figures.stuck;
+    if (stuck + figures.unready < figures.size) return {};
+    if (figures.unready > 0) return unavailable(figures.fault.value_or("no slot is ready"));
     return unavailable(
         fmt::format("all {} slots are stuck in tasks that did not return after their soft time "
                     "limits ({}); restart this worker",

@@ -125,6 +125,12 @@ struct TaskOptions {
   RetryPolicy retry{};
   // Seconds; then TaskContext::stop() is set and the task fails with SoftTimeLimitExceeded.
   std::optional<double> soft_time_limit = std::nullopt;
+  // Seconds; then the task is killed and fails with TimeLimitExceeded. Needs PoolKind::Prefork: a
+  // worker of threads refuses to start with such a task.
+  std::optional<double> time_limit = std::nullopt;
+  // Of PoolKind::Prefork: a task whose process is lost (a crash, the kernel's want of memory) runs
+  // again, up to three times, instead of failing with WorkerLostError at once.
+  bool reject_on_worker_lost = false;
   bool ignore_result = false;
   std::string description{};
   // Called once the result is stored, from a thread that serves all tasks of the worker: keep them

@@ -24,18 +24,25 @@
 
 namespace umbel {
 
+// Where tasks are called.
+enum class PoolKind {
+  Threads,  // on threads of this process: fast; a task that crashes takes the worker with it
+  Prefork,  // in processes of their own: one that crashes, or is killed, ends its task alone
+};
+
 struct WorkerOptions {
   WorkerName name;                // `name@host`
   std::vector<QueueName> queues;  // empty: all that the registered tasks name, and `umbel`
-  std::size_t concurrency = 2;
+  PoolKind pool = PoolKind::Threads;
+  std::size_t concurrency = 2;          // slots
   std::size_t prefetch_multiplier = 4;  // messages held = concurrency times this
   std::chrono::milliseconds heartbeat{2000};
   std::chrono::milliseconds stop_soft{
       6000};  // running tasks may finish; then they are told to stop
   std::chrono::milliseconds stop_hard{
       8000};  // from the beginning of the stop; then what is unfinished is handed back and named
-  // For tasks that declare none; seconds.
-  std::optional<double> soft_time_limit = std::nullopt;
+  // For tasks that declare none; seconds. The hard one only with PoolKind::Prefork.
+  std::optional<double> soft_time_limit = std::nullopt, time_limit = std::nullopt;
   // A task that has not returned so long after its soft time limit ends as failed, and its slot is
   // lost until it does.
   std::chrono::milliseconds stuck_after{30'000};
@@ -46,7 +53,8 @@ struct WorkerOptions {
   bool events = true;           // task events; worker events always go
 };
 
-// start() connects and begins, once. stop() is graceful: nothing new is taken and what has not
+// start() connects and begins, once; Invalid: a task or the options want a hard time limit of
+// PoolKind::Threads. stop() is graceful: nothing new is taken and what has not
 // started goes back at once; running tasks have `stop_soft` to end, then their stop tokens are set;
 // at `stop_hard` what still runs is handed back, named in one log line, and its result will be
 // ignored. stop() never waits for a task that does not return, but the destructor must: code cannot
