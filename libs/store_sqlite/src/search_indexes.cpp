@@ -24,8 +24,10 @@ constexpr SearchIndex kIndexes[] = {
      "CREATE INDEX tasks_ended_badly ON tasks (state, first_seen)"
      " WHERE state IN ('FAILURE', 'REVOKED')"},
     {kByError, "CREATE INDEX tasks_by_error ON tasks (error, first_seen) WHERE error IS NOT NULL"},
+    // With the name in it the slowest of one name are found without looking at the others' rows.
     {"tasks_by_runtime",
-     "CREATE INDEX tasks_by_runtime ON tasks (runtime, first_seen) WHERE runtime IS NOT NULL"},
+     "CREATE INDEX tasks_by_runtime ON tasks (runtime, first_seen, name)"
+     " WHERE runtime IS NOT NULL"},
     {"tasks_by_wait",
      "CREATE INDEX tasks_by_wait ON tasks (wait, first_seen) WHERE wait IS NOT NULL"},
     {"tasks_by_retries",
