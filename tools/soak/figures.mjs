@@ -57,6 +57,35 @@ export function rise(points) {
   return variance === 0 ? 0 : (covariance / variance) * (points[n - 1][0] - points[0][0]);
 }
 
+// The least of each stretch of `width` of x: what stays when what comes and goes has gone.
+export function floor(points, width) {
+  const least = new Map();
+  for (const [x, y] of points) {
+    const stretch = Math.floor(x / width);
+    if (!least.has(stretch) || y < least.get(stretch)[1]) least.set(stretch, [x, y]);
+  }
+  return [...least.values()];
+}
+
+// What a process has open, by kind and name, and how many of each; connections by their number alone.
+export function openThings(pid) {
+  const counted = new Map();
+  try {
+    for (const name of readdirSync(`/proc/${pid}/fd`)) {
+      let target;
+      try {
+        target = readlinkSync(`/proc/${pid}/fd/${name}`).replace(/:\[\d+\]$/, '');
+      } catch {
+        continue; // closed meanwhile
+      }
+      counted.set(target, (counted.get(target) ?? 0) + 1);
+    }
+  } catch {
+    // the process is gone
+  }
+  return counted;
+}
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted.length === 0 ? NaN : sorted[Math.floor(sorted.length / 2)];
