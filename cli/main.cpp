@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "umbel/base/text.hpp"
 #include "umbel/cli/stack.hpp"
 #include "umbel/cli/supervisor.hpp"
 #include "umbel/cli/var_lock.hpp"
@@ -67,6 +68,9 @@ int up(umbel::StackOptions options) {
     return 1;
   }
   std::cout << umbel::reddit_text(options) << std::endl;
+  if (!options.broker.empty()) {
+    std::cout << "Broker: " << umbel::without_password(options.broker) << std::endl;
+  }
   const auto plans = umbel::plan_stack(options);
   if (const auto free = umbel::Supervisor::check_ports(plans); free.has_error()) {
     std::cerr << "umbel up: " << free.error().what << '\n';
@@ -87,6 +91,7 @@ int main(int argc, char** argv) {
   const fs::path self = fs::read_symlink("/proc/self/exe");
   std::string source = find_source(self.parent_path());
   std::string var = "var";
+  std::string broker;
   std::int64_t port_offset = 0;
   std::int64_t workers = 2;
   std::vector<std::string> words;
@@ -97,6 +102,9 @@ int main(int argc, char** argv) {
                       words);
   settings.add({"port-offset", "added to every port", "N", {}}, port_offset, {0, 50'000});
   settings.add({"workers", "worker processes", "N", {}}, workers, {1, 64});
+  settings.add({"broker", "broker of the whole stack; without one an embedded one below --var",
+                "URL", {}},
+               broker);
   settings.add({"var", "folder for data and logs", "DIR", {}}, var);
   settings.add({"source", "folder with scheduler/, prometheus/ and dashboards/", "DIR", {}},
                source);
@@ -109,6 +117,7 @@ int main(int argc, char** argv) {
   options.bin_dir = self.parent_path();
   options.source_dir = fs::absolute(source);
   options.var_dir = fs::absolute(var);
+  options.broker = broker;
   options.port_offset = static_cast<int>(port_offset);
   options.workers = static_cast<int>(workers);
   return up(std::move(options));

@@ -143,6 +143,23 @@ TEST(Stack, AddressesOfRedditInTheEnvironmentReachTheWorkers) {
   }
 }
 
+TEST(Stack, ABrokerOfOnesOwnGoesToAllOfOursAndOnNoCommandLine) {
+  StackOptions options;
+  options.broker = "amqp://me:hush@rabbit/app";
+
+  int told = 0;
+  for (const auto& plan : plan_stack(options)) {
+    for (const auto& argument : plan.command.argv) {
+      EXPECT_THAT(argument, ::testing::Not(HasSubstr("hush")));
+      EXPECT_THAT(argument, ::testing::Not(HasSubstr("--broker")));
+    }
+    for (const auto& [name, value] : plan.command.environment) {
+      if (name == "UMBEL_BROKER" && value == options.broker) ++told;
+    }
+  }
+  EXPECT_EQ(told, 4) << "collector, two workers, scheduler";
+}
+
 // A supervisor in a process of its own (supervise_main.cpp), over programs whose health this test
 // answers itself.
 class Supervised : public ::testing::Test {

@@ -31,16 +31,23 @@ std::string url(std::uint16_t port) { return fmt::format("http://localhost:{}", 
 
 bool real_reddit(const StackOptions& options) { return !options.reddit_client_id.empty(); }
 
-// The flags every program of ours takes, pointing at this stack's files.
-std::vector<std::string> common(const StackOptions& options, const char* program) {
-  return {(options.bin_dir / program).string(),
-          "--broker=sqlite:" + (options.var_dir / "umbel-broker.db").string(),
-          "--store=sqlite:" + (options.var_dir / "umbel.db").string()};
+// What every program of ours is given: this stack's broker and store. A broker's URL may hold a
+// password, and command lines are for everyone to read: it goes by the environment.
+ChildCommand common(const StackOptions& options, const char* program) {
+  ChildCommand command;
+  command.argv = {(options.bin_dir / program).string(),
+                  "--store=sqlite:" + (options.var_dir / "umbel.db").string()};
+  if (options.broker.empty()) {
+    command.argv.push_back("--broker=sqlite:" + (options.var_dir / "umbel-broker.db").string());
+  } else {
+    command.environment.emplace_back("UMBEL_BROKER", options.broker);
+  }
+  return command;
 }
 
-template <class... T>
-void append(std::vector<std::string>& argv, T&&... more) {
-  (argv.push_back(std::forward<T>(more)), ...);
+template <class Item, class... T>
+void append(std::vector<Item>& list, T&&... more) {
+  (list.push_back(std::forward<T>(more)), ...);
 }
 
 ProgramPlan simulator(const StackOptions& options, const Ports& ports) {
@@ -60,7 +67,7 @@ ProgramPlan collector(const StackOptions& options, const Ports& ports) {
   ProgramPlan plan;
   plan.name = "collector";
   plan.does = "the page and the API";
-  plan.command.argv = common(options, "umbel-collector");
+  plan.command = common(options, "umbel-collector");
   std::string targets = fmt::format("collector=127.0.0.1:{},scheduler=127.0.0.1:{}",
                                     ports.collector, ports.scheduler);
   if (!real_reddit(options)) targets += fmt::format(",simulator=127.0.0.1:{}", ports.simulator);
@@ -78,13 +85,14 @@ ProgramPlan worker(const StackOptions& options, const Ports& ports, int number) 
   plan.name = fmt::format("worker-{}", number);
   plan.does = "runs tasks";
   plan.port = static_cast<std::uint16_t>(ports.first_worker + number - 1);
-  plan.command.argv = common(options, "umbel-worker");
+  plan.command = common(options, "umbel-worker");
   append(plan.command.argv, fmt::format("--hostname=worker-{}@%h", number),
          fmt::format("--metrics-port={}", plan.port), "--log-tasks",
          "--touch-dir=" + (options.var_dir / "touch").string());
   if (real_reddit(options)) {
-    plan.command.environment = {{"UMBEL_REDDIT_CLIENT_ID", options.reddit_client_id},
-                                {"UMBEL_REDDIT_CLIENT_SECRET", options.reddit_client_secret}};
+    append(plan.command.environment,
+           std::pair{"UMBEL_REDDIT_CLIENT_ID", options.reddit_client_id},
+           std::pair{"UMBEL_REDDIT_CLIENT_SECRET", options.reddit_client_secret});
   } else {
     append(
         plan.command.argv,
@@ -92,8 +100,8 @@ ProgramPlan worker(const StackOptions& options, const Ports& ports, int number) 
         fmt::format("--reddit-api-url=http://127.0.0.1:{}", ports.simulator),
         fmt::format("--reddit-public-url=http://127.0.0.1:{}", ports.simulator),
         "--reddit-simulated");
-    plan.command.environment = {{"UMBEL_REDDIT_CLIENT_ID", "simulated"},
-                                {"UMBEL_REDDIT_CLIENT_SECRET", "simulated"}};
+    append(plan.command.environment, std::pair{"UMBEL_REDDIT_CLIENT_ID", "simulated"},
+           std::pair{"UMBEL_REDDIT_CLIENT_SECRET", "simulated"});
   }
   plan.health_path = "/readyz";
   plan.echo = true;
@@ -104,7 +112,7 @@ ProgramPlan scheduler(const StackOptions& options, const Ports& ports) {
   ProgramPlan plan;
   plan.name = "scheduler";
   plan.does = "fires scheduler/schedule.yaml";
-  plan.command.argv = common(options, "umbel-scheduler");
+  plan.command = common(options, "umbel-scheduler");
   append(plan.command.argv,
          "--schedule=" + (options.source_dir / "scheduler" / "schedule.yaml").string(),
          fmt::format("--metrics-port={}", ports.scheduler));

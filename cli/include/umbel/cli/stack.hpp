@@ -20,6 +20,7 @@ struct StackOptions {
   std::filesystem::path var_dir;     // data and logs; made if missing
   int port_offset = 0;
   int workers = 2;
+  std::string broker;  // URL; empty: the embedded one, in var_dir
   // With credentials the workers talk to Reddit itself and no simulator runs.
   std::string reddit_client_id, reddit_client_secret;
   std::string prometheus;  // the binary; empty: not installed
