@@ -4,6 +4,7 @@
 #   umbel_library(NAME base LAYER 0 SOURCES src/a.cpp HEADERS include/umbel/base/a.hpp DEPS … PRIVATE_DEPS …)
 #   umbel_program(NAME umbel-worker SOURCES main.cpp DEPS …)          programs are the top layer: composition only
 #   umbel_test(NAME base SOURCES base_test.cpp DEPS … [LABEL unit])   one test program per library, beside it
+#   umbel_test(… WHOLE)   one entry of ctest for all its cases: they share what takes seconds to start, a RabbitMQ
 
 set_property(GLOBAL PROPERTY UMBEL_TARGETS "")
 
@@ -37,7 +38,7 @@ function(umbel_test)
   if(NOT UMBEL_TESTS)
     return()
   endif()
-  cmake_parse_arguments(A "" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(A "WHOLE" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT A_LABEL)
     set(A_LABEL unit)
   endif()
@@ -52,6 +53,11 @@ function(umbel_test)
   set_target_properties(${A_NAME}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   target_compile_definitions(${A_NAME}_test PRIVATE
     UMBEL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" UMBEL_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  if(A_WHOLE)
+    add_test(NAME ${A_NAME} COMMAND ${A_NAME}_test)
+    set_tests_properties(${A_NAME} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
+    return()
+  endif()
   gtest_discover_tests(${A_NAME}_test TEST_PREFIX ${A_NAME}/ DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT})
 endfunction()
