@@ -90,6 +90,30 @@ TEST_F(Servers, ACeleryWorkerServesWhatThePythonSideAsks) {
   EXPECT_TRUE(worker->stop()) << worker->end_of_log();
 }
 
+TEST(RabbitServer, HasTlsAndManagementWhenAskedFor) {
+  RabbitServer rabbit{{.management = true, .tls = true}};
+  CeleryApp celery{{.broker = rabbit.tls_url(),
+                    .backend = "",
+                    .environment = {{"UMBEL_TEST_SETTINGS",
+                                     R"({"broker_use_ssl": {"cert_reqs": 2, "ca_certs": ")" +
+                                         rabbit.tls_authority() + "\"}}"}}}};
+  celery.ask("app.send_task('py.add', [1, 2])");
+  EXPECT_TRUE(eventually([&] {
+    const auto queues = rabbit.queues("/");
+    return queues.size() == 1 && queues[0].ready == 1;
+  }));
+  const std::string listed = celery.ask(
+      "import urllib.request, base64\n"
+      "request = urllib.request.Request('" +
+      rabbit.management_address() +
+      "/api/queues')\n"
+      "request.add_header('Authorization', 'Basic ' + base64.b64encode(b'umbel:umbel').decode())\n"
+      "urllib.request.urlopen(request, timeout=10).read().decode()");
+  EXPECT_NE(listed.find("celery"), std::string::npos) << listed;
+  rabbit.stop();
+  EXPECT_FALSE(rabbit.running());
+}
+
 TEST(RedisServer, AnswersAndIsEmptyAfterAKill) {
   RedisServer redis{"secret"};
   EXPECT_EQ(redis.ask({"SET", "key", "two words"}), "OK");

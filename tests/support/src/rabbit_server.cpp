@@ -244,6 +244,10 @@ std::string RabbitServer::management_url() const {
   return fmt::format("http://{}:{}@127.0.0.1:{}", kUser, kPassword, management_port_);
 }
 
+std::string RabbitServer::management_address() const {
+  return fmt::format("http://127.0.0.1:{}", management_port_);
+}
+
 std::string RabbitServer::fresh_vhost() {
   std::string name = fmt::format("v{}", ++vhosts_);
   eval(fmt::format("ok = rabbit_vhost:add({}, {}).", binary(name), binary(kUser)));

@@ -56,7 +56,8 @@ class RabbitServer {
   // amqp://umbel:umbel@127.0.0.1:12345/<vhost>; `port` for a proxy in between.
   [[nodiscard]] std::string url(const std::string& vhost = "%2F", std::uint16_t port = 0) const;
   [[nodiscard]] std::string tls_url(const std::string& vhost = "%2F") const;
-  [[nodiscard]] std::string management_url() const;  // http://umbel:umbel@127.0.0.1:12345
+  [[nodiscard]] std::string management_url() const;      // http://umbel:umbel@127.0.0.1:12345
+  [[nodiscard]] std::string management_address() const;  // the same without user and password
   // PEM of the authority that signed the TLS listener's certificate (for `localhost` and
   // 127.0.0.1).
   [[nodiscard]] std::string tls_authority() const { return dir_.file("ca.pem"); }
