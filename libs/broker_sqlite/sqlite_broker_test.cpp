@@ -305,6 +305,36 @@ TEST_F(SqliteBroker, APingSaysThatTheFileIsGone) {
   EXPECT_THAT(gone.error().what, HasSubstr(path));
 }
 
+TEST_F(SqliteBroker, SweepsTheMailboxesOfAProcessThatWentSilent) {
+  const auto rows = [this](const std::string& table) {
+    SQLite::Database look{path};
+    return look.execAndGet("SELECT count(*) FROM " + table).getInt();
+  };
+  const auto mail = [](const std::string& body) {
+    Message message;
+    message.body = body;
+    return message;
+  };
+  FakeClock frozen_clock;
+  const auto frozen = open(frozen_clock);
+  const auto inbox = expect(frozen->control_inbox("frozen@here"));
+  const auto box = expect(frozen->reply_box());
+  const auto broker = open(clock);
+  const auto lively = expect(broker->control_inbox("lively@here"));
+  ASSERT_TRUE(broker->broadcast(mail("1")));
+  ASSERT_TRUE(broker->reply(box->address(), mail("2")));
+  EXPECT_EQ(rows("mailbox"), 3);
+  EXPECT_EQ(rows("mail"), 3);
+  clock.advance(2 * kLease);
+  EXPECT_TRUE(eventually([&] { return rows("mailbox") == 1 && rows("mail") == 1; }));
+
+  // It stood still only: its inbox is there again, without what came meanwhile.
+  EXPECT_TRUE(expect(inbox->next(9, {}, {})).empty());
+  ASSERT_TRUE(broker->broadcast(mail("3")));
+  EXPECT_EQ(expect(inbox->next(9, {}, {})).size(), 1U);
+  EXPECT_EQ(expect(lively->next(9, {}, {})).size(), 2U);
+}
+
 TEST(SqliteBrokerBounds, AMessageBeyondTheBoundIsRefusedWithAllThatCameWithIt) {
   const TempDir dir;
   const SystemClock clock;

@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <thread>
 
 #include "broker_under_test.hpp"
+#include "umbel/testing/eventually.hpp"
 
 namespace umbel::testing {
 namespace {
@@ -30,6 +33,16 @@ class BrokerEvents : public BrokerConformance {
     if (!batches) throw std::runtime_error{batches.error().what};
     return std::move(*batches);
   }
+  // Waits until there are `count`; fewer when it took too long.
+  static std::vector<EventBatch> read_all(EventSubscription& from, std::size_t count) {
+    std::vector<EventBatch> all;
+    while (all.size() < count) {
+      auto some = read(from, count - all.size(), kLong);
+      if (some.empty()) break;
+      std::ranges::move(some, std::back_inserter(all));
+    }
+    return all;
+  }
   static std::vector<std::string> texts(const std::vector<EventBatch>& batches) {
     std::vector<std::string> all;
     for (const auto& batch : batches) all.push_back(batch.body);
@@ -46,19 +59,19 @@ UMBEL_INSTANTIATE_BROKER_SUITE(BrokerEvents);
 TEST_P(BrokerEvents, ComeInOrderNumberedWithoutHoles) {
   const auto broker = open();
   const auto subscription = subscribe(*broker, "c1");
-  const auto before = clock.wall();
+  const auto before = on_wire(clock.wall());
   send(*broker, "[1]");
   send(*broker, "[2]");
   send(*broker, "[3]");
-  const auto first = read(*subscription, 2);
+  const auto first = read_all(*subscription, 2);
   EXPECT_THAT(texts(first), ElementsAre("[1]", "[2]"));
-  const auto rest = read(*subscription);
+  const auto rest = read_all(*subscription, 1);
   ASSERT_THAT(texts(rest), ElementsAre("[3]"));
   EXPECT_EQ(first[1].offset, first[0].offset + 1);
   EXPECT_EQ(rest[0].offset, first[1].offset + 1);
   EXPECT_GE(first[0].published, before);
   EXPECT_LE(rest[0].published, clock.wall());
-  EXPECT_THAT(read(*subscription), IsEmpty());
+  EXPECT_THAT(read(*subscription, 9, quiet()), IsEmpty());
 }
 
 TEST_P(BrokerEvents, ANewSubscriberBeginsWithWhatTheStreamStillHolds) {
@@ -66,7 +79,11 @@ TEST_P(BrokerEvents, ANewSubscriberBeginsWithWhatTheStreamStillHolds) {
   send(*broker, "[1]");
   const auto subscription = subscribe(*broker, "late");
   send(*broker, "[2]");
-  EXPECT_THAT(texts(read(*subscription)), ElementsAre("[1]", "[2]"));
+  if (traits().keeps_early_events) {
+    EXPECT_THAT(texts(read_all(*subscription, 2)), ElementsAre("[1]", "[2]"));
+  } else {
+    EXPECT_THAT(texts(read_all(*subscription, 1)), ElementsAre("[2]"));
+  }
 }
 
 TEST_P(BrokerEvents, AreBytes) {
@@ -74,7 +91,7 @@ TEST_P(BrokerEvents, AreBytes) {
   const auto subscription = subscribe(*broker, "c1");
   const std::string body{"[\"\xc3\xbc \0 \xff\"]", 9};
   send(*broker, body);
-  EXPECT_THAT(texts(read(*subscription)), ElementsAre(body));
+  EXPECT_THAT(texts(read_all(*subscription, 1)), ElementsAre(body));
 }
 
 TEST_P(BrokerEvents, ReadingGoesOnBehindTheCommittedOffset) {
@@ -83,32 +100,54 @@ TEST_P(BrokerEvents, ReadingGoesOnBehindTheCommittedOffset) {
     const auto broker = open();
     const auto subscription = subscribe(*broker, "c1");
     for (const auto* body : {"[1]", "[2]", "[3]"}) send(*broker, body);
-    const auto batches = read(*subscription);
+    const auto batches = read_all(*subscription, 3);
     ASSERT_EQ(batches.size(), 3U);
     first = batches[0].offset;
     ASSERT_TRUE(subscription->commit(first));
   }
   const auto broker = open();
   const auto subscription = subscribe(*broker, "c1");
-  EXPECT_EQ(subscription->figures()->committed, first);
-  EXPECT_THAT(texts(read(*subscription)), ElementsAre("[2]", "[3]"));
+  if (traits().numbered_stream) {
+    EXPECT_EQ(subscription->figures()->committed, first);
+  }
+  EXPECT_THAT(texts(read_all(*subscription, 2)), ElementsAre("[2]", "[3]"));
 }
 
 TEST_P(BrokerEvents, AnOffsetOfItsOwnBeatsTheCommittedOne) {
+  if (!traits().numbered_stream) GTEST_SKIP() << "its offsets are of one subscription each";
   const auto broker = open();
   std::vector<EventBatch> batches;
   {
     const auto subscription = subscribe(*broker, "c1");
     for (const auto* body : {"[1]", "[2]", "[3]"}) send(*broker, body);
-    batches = read(*subscription);
+    batches = read_all(*subscription, 3);
     ASSERT_EQ(batches.size(), 3U);
   }
   {
     const auto back = subscribe(*broker, "c1", batches[0].offset);
-    EXPECT_THAT(texts(read(*back)), ElementsAre("[2]", "[3]"));
+    EXPECT_THAT(texts(read_all(*back, 2)), ElementsAre("[2]", "[3]"));
   }
   const auto ahead = subscribe(*broker, "c1", batches[1].offset);
-  EXPECT_THAT(texts(read(*ahead)), ElementsAre("[3]"));
+  EXPECT_THAT(texts(read_all(*ahead, 1)), ElementsAre("[3]"));
+}
+
+TEST_P(BrokerEvents, NumbersGoOnBehindTheSubscribersOwnAndNothingUncommittedIsLost) {
+  if (traits().numbered_stream) GTEST_SKIP() << "its offsets are the stream's";
+  const auto broker = open();
+  EventOffset last = 0;
+  {
+    const auto subscription = subscribe(*broker, "c1");
+    for (const auto* body : {"[1]", "[2]", "[3]"}) send(*broker, body);
+    const auto batches = read_all(*subscription, 3);
+    ASSERT_EQ(batches.size(), 3U);
+    ASSERT_TRUE(subscription->commit(batches[0].offset));
+    last = batches[2].offset;
+  }
+  send(*broker, "[4]");
+  const auto again = subscribe(*broker, "c1", last);
+  const auto batches = read_all(*again, 3);
+  EXPECT_THAT(texts(batches), ElementsAre("[2]", "[3]", "[4]"));
+  EXPECT_THAT(offsets(batches), ElementsAre(last + 1, last + 2, last + 3));
 }
 
 TEST_P(BrokerEvents, TwoSubscribersReadEachForItself) {
@@ -117,25 +156,30 @@ TEST_P(BrokerEvents, TwoSubscribersReadEachForItself) {
   const auto two = subscribe(*broker, "two");
   send(*broker, "[1]");
   send(*broker, "[2]");
-  const auto read_by_one = read(*one);
+  const auto read_by_one = read_all(*one, 2);
   ASSERT_EQ(read_by_one.size(), 2U);
   ASSERT_TRUE(one->commit(read_by_one[1].offset));
   EXPECT_EQ(one->figures()->committed, read_by_one[1].offset);
-  EXPECT_LT(two->figures()->committed, read_by_one[0].offset);
-  EXPECT_EQ(two->figures()->last, read_by_one[1].offset);
-  EXPECT_THAT(texts(read(*two)), ElementsAre("[1]", "[2]"));
+  EXPECT_TRUE(eventually([&] {
+    const auto figures = two->figures();
+    return figures && figures->last == figures->committed + 2;
+  }));
+  EXPECT_THAT(texts(read_all(*two, 2)), ElementsAre("[1]", "[2]"));
 }
 
 TEST_P(BrokerEvents, CommittingWhatWasNotReadIsRefused) {
   const auto broker = open();
   const auto subscription = subscribe(*broker, "c1");
   send(*broker, "[1]");
-  const auto last = subscription->figures()->last;
-  const auto refused = subscription->commit(last);
+  send(*broker, "[2]");
+  const auto first = read_all(*subscription, 1);
+  ASSERT_EQ(first.size(), 1U);
+  const auto refused = subscription->commit(first[0].offset + 1);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::Invalid);
-  EXPECT_EQ(read(*subscription).size(), 1U);
-  EXPECT_TRUE(subscription->commit(last));
+  EXPECT_TRUE(subscription->commit(first[0].offset));
+  EXPECT_EQ(read_all(*subscription, 1).size(), 1U);
+  EXPECT_TRUE(subscription->commit(first[0].offset + 1));
 }
 
 TEST_P(BrokerEvents, OffsetsRiseOverRestartsAlsoWhenAllIsDoneWith) {
@@ -144,9 +188,10 @@ TEST_P(BrokerEvents, OffsetsRiseOverRestartsAlsoWhenAllIsDoneWith) {
     auto with = setup();
     with.lease = std::chrono::milliseconds{100};  // housekeeping comes by soon
     const auto broker = open(with);
-    const auto subscription = subscribe(*broker, "c1");
+    const auto after = traits().numbered_stream || round == 0 ? std::nullopt : std::optional{last};
+    const auto subscription = subscribe(*broker, "c1", after);
     send(*broker, "[]");
-    const auto batches = read(*subscription);
+    const auto batches = read_all(*subscription, 1);
     ASSERT_EQ(batches.size(), 1U);
     EXPECT_EQ(batches[0].offset, last + 1);
     last = batches[0].offset;
@@ -156,6 +201,7 @@ TEST_P(BrokerEvents, OffsetsRiseOverRestartsAlsoWhenAllIsDoneWith) {
 }
 
 TEST_P(BrokerEvents, TheBoundCutsTheOldestAndLeavesAVisibleHole) {
+  if (!traits().numbered_stream) GTEST_SKIP() << "what its server cuts off leaves no hole";
   auto with = setup();
   with.max_event_bytes = 10'000;
   const auto broker = open(with);

@@ -7,6 +7,9 @@
 // work     takes messages, says `got BODY` for each before it acknowledges them, until it is told
 //          to end
 // publish  publishes COUNT messages one by one, says `sent BODY` for each that was accepted
+// node     opens a control inbox and says `listening`; says `heard BODY` for each request, and
+//          replies to the address that the request's headers name (see broker_under_test.hpp) with
+//          `PID BODY`
 //
 // All end when standard input does, that is, also when the test dies.
 #include <unistd.h>
@@ -59,6 +62,30 @@ int work(Broker& broker, std::size_t prefetch) {
   return 0;
 }
 
+int node(Broker& broker) {
+  std::stop_source ended;
+  const std::jthread watch{[&ended] {
+    for (std::string word; std::getline(std::cin, word);) {
+    }
+    ended.request_stop();
+  }};
+  const auto name = std::to_string(getpid());
+  const auto inbox = open_inbox(broker, "node" + name + "@here");
+  say("listening");
+  while (!ended.stop_requested()) {
+    const auto requests = inbox->next(100, std::chrono::hours{1}, ended.get_token());
+    if (!requests) throw std::runtime_error{requests.error().what};
+    for (const auto& request : *requests) {
+      say("heard " + request.body);
+      const auto to = reply_address(request);
+      if (to.routing_key.empty()) continue;
+      const auto sent = broker.reply(to, a_control(name + " " + request.body));
+      if (!sent) throw std::runtime_error{sent.error().what};
+    }
+  }
+  return 0;
+}
+
 int publish_all(Broker& broker, std::size_t count) {
   const auto prefix = std::to_string(getpid()) + "-";
   for (std::size_t i = 0; i < count; ++i) {
@@ -80,6 +107,7 @@ int run(const std::vector<std::string>& words) {
   const auto count = static_cast<std::size_t>(std::stoul(words[5]));
   if (words[4] == "hold") return hold(*broker, count);
   if (words[4] == "work") return work(*broker, count);
+  if (words[4] == "node") return node(*broker);
   if (words[4] == "publish") return publish_all(*broker, count);
   return 2;
 }

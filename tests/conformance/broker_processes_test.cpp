@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 #include <set>
@@ -42,8 +43,8 @@ TEST_P(BrokerProcesses, WhatAKilledProcessHeldIsDeliveredToAnotherWithin10s) {
   const auto peer = start("hold", 2);
   ASSERT_TRUE(eventually([&] { return peer->said("holding"); }));
   const auto consumer = consume(*broker);
-  EXPECT_THAT(bodies(take(*consumer, 9)), ElementsAre("3"));
-  EXPECT_EQ(figures(*broker).consumers, 2U);
+  EXPECT_THAT(bodies(take_all(*consumer, 1)), ElementsAre("3"));
+  EXPECT_TRUE(eventually([&] { return figures(*broker).consumers == 2U; }));
 
   peer->kill();
   const auto begin = Steady::now();
@@ -52,7 +53,7 @@ TEST_P(BrokerProcesses, WhatAKilledProcessHeldIsDeliveredToAnotherWithin10s) {
   EXPECT_THAT(bodies(taken), ElementsAre("1", "2"));
   for (const auto& delivery : taken) EXPECT_TRUE(delivery.redelivered);
   EXPECT_THAT(ack(*consumer, taken), IsEmpty());
-  EXPECT_EQ(figures(*broker).consumers, 1U);
+  EXPECT_TRUE(eventually([&] { return figures(*broker).consumers == 1U; }));
 }
 
 TEST_P(BrokerProcesses, ALateAckOfAFrozenProcessIsAnsweredAndChangesNothing) {
@@ -68,15 +69,20 @@ TEST_P(BrokerProcesses, ALateAckOfAFrozenProcessIsAnsweredAndChangesNothing) {
   peer->send(SIGCONT);
   peer->tell("ack");
   ASSERT_TRUE(eventually([&] { return peer->said("lost 2"); }));
-  EXPECT_EQ(figures(*broker).acked_total, 0U);
-  EXPECT_EQ(figures(*broker).unacked, 2U);
+  if (traits().knows_totals) {
+    EXPECT_EQ(figures(*broker).acked_total, 0U);
+  }
+  EXPECT_EQ(consumer->unacked(), 2U);
   EXPECT_THAT(ack(*consumer, {taken[0]}), IsEmpty());
 
   // It goes on consuming.
   ASSERT_TRUE(consumer->requeue(tags({taken[1]})));
   ASSERT_TRUE(eventually([&] { return peer->said("took 2"); }));
   EXPECT_EQ(peer->wait_exit(), 0);
-  EXPECT_EQ(figures(*broker).acked_total, 2U);
+  if (traits().knows_totals) {
+    EXPECT_EQ(figures(*broker).acked_total, 2U);
+  }
+  EXPECT_EQ(figures(*broker).ready, 0U);
 }
 
 TEST_P(BrokerProcesses, WhatWasPublishedSurvivesKill9) {
@@ -87,10 +93,11 @@ TEST_P(BrokerProcesses, WhatWasPublishedSurvivesKill9) {
   collect(*peer, "sent", sent);
 
   const auto broker = open();
+  EXPECT_TRUE(eventually([&] { return figures(*broker).ready >= sent.size(); }));
   const auto ready = figures(*broker).ready;
   EXPECT_LE(ready - sent.size(), 1U);  // killed between the commit and the word
-  const auto consumer = consume(*broker, 1'000'000);
-  for (const auto& body : bodies(take(*consumer, ready))) sent.erase(body);
+  const auto consumer = consume(*broker, 60'000);
+  for (const auto& body : bodies(take_all(*consumer, ready))) sent.erase(body);
   EXPECT_THAT(sent, IsEmpty());
 }
 
@@ -121,21 +128,23 @@ TEST_P(BrokerProcesses, NothingIsLostWhileWorkersAreKilledAtRandom) {
     collect(*publisher, "sent", sent);
   }
   EXPECT_EQ(sent.size(), kPublishers * kEach);
-  EXPECT_TRUE(eventually([&] { return figures(*broker).acked_total == kPublishers * kEach; },
-                         std::chrono::seconds{30}));
-  for (auto& worker : workers) EXPECT_EQ(worker->wait_exit(), 0);
-  for (const auto* group : {&workers, &dead}) {
-    for (const auto& worker : *group) {
-      std::set<std::string> got;
-      collect(*worker, "got", got);
-      for (const auto& body : got) sent.erase(body);
-    }
+  // What a worker was given it says before it acknowledges, and some of it comes again.
+  EXPECT_TRUE(eventually(
+      [&] {
+        std::set<std::string> got;
+        for (const auto* group : {&workers, &dead}) {
+          for (const auto& worker : *group) collect(*worker, "got", got);
+        }
+        return std::ranges::includes(got, sent) && figures(*broker).ready == 0;
+      },
+      std::chrono::seconds{30}));
+  if (traits().knows_totals) {
+    EXPECT_TRUE(eventually([&] { return figures(*broker).acked_total == kPublishers * kEach; },
+                           std::chrono::seconds{30}));
+    EXPECT_EQ(figures(*broker).published_total, kPublishers * kEach);
   }
-  EXPECT_THAT(sent, IsEmpty());
-  const auto at_last = figures(*broker);
-  EXPECT_EQ(at_last.ready, 0U);
-  EXPECT_EQ(at_last.unacked, 0U);
-  EXPECT_EQ(at_last.published_total, kPublishers * kEach);
+  for (auto& worker : workers) EXPECT_EQ(worker->wait_exit(), 0);
+  EXPECT_EQ(figures(*broker).ready, 0U);
 }
 
 }  // namespace

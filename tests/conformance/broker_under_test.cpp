@@ -1,6 +1,7 @@
 #include "broker_under_test.hpp"
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <iterator>
 #include <stdexcept>
 #include <utility>
@@ -64,6 +65,28 @@ QueueFigures figures(Broker& broker, const std::string& queue) {
   const auto found = std::ranges::find(all, QueueName{queue}, &QueueFigures::name);
   if (found == all.end()) throw std::runtime_error{"no figures of queue " + queue};
   return *found;
+}
+
+std::unique_ptr<ControlInbox> open_inbox(Broker& broker, const std::string& node) {
+  return expect(broker.control_inbox(node));
+}
+
+Message a_control(const std::string& body, const ReplyAddress& reply_to) {
+  Message message;
+  message.content_type = "application/json";
+  message.content_encoding = "utf-8";
+  message.headers = boost::json::serialize(
+      boost::json::object{{"exchange", reply_to.exchange}, {"routing_key", reply_to.routing_key}});
+  message.body = body;
+  return message;
+}
+
+ReplyAddress reply_address(const Message& request) {
+  const auto headers = boost::json::parse(request.headers);
+  const auto text = [&headers](const char* key) {
+    return std::string{headers.at(key).as_string()};
+  };
+  return {.exchange = text("exchange"), .routing_key = text("routing_key")};
 }
 
 std::vector<DeliveryTag> tags(const std::vector<Delivery>& deliveries) {

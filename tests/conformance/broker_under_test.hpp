@@ -22,10 +22,31 @@ struct BrokerSetup {
   std::size_t max_event_bytes = 64 * 1024 * 1024;
 };
 
+// What engines may do differently within the port's promises.
+struct BrokerTraits {
+  // The server hands messages out ahead of next(), up to the consumer's prefetch: what was
+  // published may need a moment to come and figures to follow, the order across queues is the
+  // server's, and what a consumer leaves behind may be marked as redelivered though nobody was
+  // given it.
+  bool pushes = false;
+  int top_priority = 255;              // the largest that is told apart
+  std::chrono::microseconds grain{1};  // of instants on the wire
+  // Figures of a queue that are known.
+  bool knows_delayed = true;
+  bool knows_unacked = true;
+  bool knows_totals = true;
+  bool knows_oldest = true;
+  // Offsets are the stream's and survive restarts; else they are of one subscription each, what was
+  // not committed comes again whatever `after` says, and what was cut off leaves no hole.
+  bool numbered_stream = true;
+  bool keeps_early_events = true;  // a new subscriber sees what was published before
+};
+
 struct BrokerUnderTest {
   std::string name;
   // Opens it once more, as another process would. Throws if it cannot.
   std::function<std::unique_ptr<Broker>(const BrokerSetup&, const Clock&)> make;
+  BrokerTraits traits{};
   friend std::ostream& operator<<(std::ostream& out, const BrokerUnderTest& engine) {
     return out << engine.name;
   }
@@ -40,6 +61,15 @@ class BrokerConformance : public ::testing::TestWithParam<BrokerUnderTest> {
     return GetParam().make(with, clock);
   }
   [[nodiscard]] std::unique_ptr<Broker> open() const { return open(setup()); }
+  [[nodiscard]] static const BrokerTraits& traits() { return GetParam().traits; }
+  // How long nothing must come for a test to believe that nothing comes.
+  [[nodiscard]] static std::chrono::milliseconds quiet() {
+    return std::chrono::milliseconds{traits().pushes ? 250 : 0};
+  }
+  // An instant as the engine's wire has it.
+  [[nodiscard]] static WallTime on_wire(WallTime time) {
+    return WallTime{time.time_since_epoch() - time.time_since_epoch() % traits().grain};
+  }
 
   const TempDir dir;
   const SystemClock clock;
@@ -61,7 +91,14 @@ void publish(Broker& broker, const std::vector<OutgoingMessage>& messages);
 [[nodiscard]] std::vector<Delivery> take_all(Consumer& consumer, std::size_t count);
 // Answers the tags that were lost.
 std::vector<DeliveryTag> ack(Consumer& consumer, const std::vector<Delivery>& deliveries);
+// Throws if the broker does not know the queue. Where the server pushes they follow what happened:
+// ask with eventually().
 [[nodiscard]] QueueFigures figures(Broker& broker, const std::string& queue = "q");
+
+[[nodiscard]] std::unique_ptr<ControlInbox> open_inbox(Broker& broker, const std::string& node);
+// A message of remote control whose headers name where to reply, if anywhere.
+[[nodiscard]] Message a_control(const std::string& body, const ReplyAddress& reply_to = {});
+[[nodiscard]] ReplyAddress reply_address(const Message& request);
 
 [[nodiscard]] std::vector<DeliveryTag> tags(const std::vector<Delivery>& deliveries);
 [[nodiscard]] std::vector<std::string> bodies(const std::vector<Delivery>& deliveries);
