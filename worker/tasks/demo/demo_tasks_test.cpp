@@ -77,6 +77,17 @@ class DemoTasks : public ::testing::Test {
   QuickContext context;
 };
 
+TEST_F(DemoTasks, TotalSumsAListAndEchoGivesBackAnything) {
+  // A list of lists in braces would be a copy of the inner one.
+  const auto only = [](const array& numbers) { return array(1, numbers); };
+  EXPECT_EQ(call("total", only({1, 2, 3})), 6);
+  EXPECT_EQ(call("total", only({})), 0);
+  EXPECT_EQ(call("total", only({1, 0.5})), 1.5);
+  EXPECT_THAT(error_of("total", {"1"}), HasSubstr("TypeError: "));
+  EXPECT_EQ(call("echo", {object{{"a", array{nullptr, true}}}}),
+            (object{{"a", array{nullptr, true}}}));
+}
+
 TEST_F(DemoTasks, AddKeepsIntegersIntegers) {
   EXPECT_EQ(celery::to_json(call("add", {2, 3})), "5");
   EXPECT_EQ(celery::to_json(call("add", {-7}, {{"y", 7}})), "0");

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <random>
 #include <thread>
+#include <vector>
 
 #include "number.hpp"
 #include "touch.hpp"
@@ -32,6 +33,15 @@ Number delayed_add(TaskContext& context, Number x, Number y, double seconds) {
   wait(context, seconds);
   return x + y;
 }
+
+// A chord's body: it gets what the tasks before it returned, in one list.
+Number total(TaskContext&, const std::vector<Number>& numbers) {
+  Number sum{std::int64_t{0}};
+  for (const Number& each : numbers) sum = sum + each;
+  return sum;
+}
+
+boost::json::value echo(TaskContext&, const boost::json::value& value) { return value; }
 
 void noop(TaskContext&) {}
 
@@ -72,6 +82,8 @@ void add_demo_tasks(TaskRegistry& tasks, const DemoTaskOptions& options) {
   tasks.add("add", add, {"x", "y"}, described("The sum of two numbers."));
   tasks.add("delayed_add", delayed_add, {"x", "y", {"seconds", 5}},
             described("The sum of two numbers, after a while."));
+  tasks.add("total", total, {"numbers"}, described("The sum of a list of numbers."));
+  tasks.add("echo", echo, {"value"}, described("What it is given, whatever it is."));
   auto quiet = described("Nothing at all.");
   quiet.ignore_result = true;
   tasks.add("noop", noop, {}, quiet);

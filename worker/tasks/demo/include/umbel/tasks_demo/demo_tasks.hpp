@@ -1,5 +1,5 @@
-// Small tasks to try a stack with: add, delayed_add, noop, sleep, hang, fail, flaky, touch. All on
-// queue `umbel`.
+// Small tasks to try a stack with: add, delayed_add, total, echo, noop, sleep, hang, fail, flaky,
+// touch. All on queue `umbel`.
 #pragma once
 
 #include <optional>
