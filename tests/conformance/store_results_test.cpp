@@ -294,5 +294,70 @@ TEST_P(ResultStoreConformance, AnyRunOfCallsAgreesWithAPlainModel) {
 
 UMBEL_INSTANTIATE_STORE_SUITE(ResultStoreConformance);
 
+TEST_P(ResultStoreConformance, AcceptsWhatFollowsInTheTransactionOfTheResult) {
+  ASSERT_TRUE(store->outbox().accept(accepting({a_task("t1"), a_task("known")}, clock.wall())));
+  auto run = a_success("t1", 0, clock.wall());
+  run.successors = {a_task("next"), a_task("known")};
+  run.children = R"([[["next", null], null]])";
+
+  const auto outcome = finish(run);
+
+  EXPECT_TRUE(outcome.stored);
+  ASSERT_EQ(outcome.successor_rows.size(), 2U);
+  EXPECT_TRUE(outcome.successor_rows[0]);
+  EXPECT_FALSE(outcome.successor_rows[1]) << "accepted before: no second message";
+  EXPECT_EQ(store->results().find(TaskId{"t1"})->children, run.children);
+  const auto next = store->results().find(TaskId{"next"});
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->state, TaskState::Pending);
+  const auto rows = store->outbox().unpublished(clock.wall() + seconds{1}, 10);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 3U);
+  EXPECT_EQ(rows->back().task, TaskId{"next"});
+  EXPECT_EQ(rows->back().id, *outcome.successor_rows[0]);
+  EXPECT_EQ(rows->back().message, a_task("next").message);
+
+  // The same run told again, and an older one, make nothing.
+  run.successors = {a_task("other")};
+  EXPECT_FALSE(finish(run).stored);
+  EXPECT_EQ(store->results().find(TaskId{"other"}).error().code, Errc::NotFound);
+}
+
+TEST_P(ResultStoreConformance, EndsWithATaskThoseWhoseTurnWillNotCome) {
+  ASSERT_TRUE(store->outbox().accept(accepting(
+      {a_task("t1"), a_task("pending"), a_task("running"), a_task("done")}, clock.wall())));
+  const NamedTask running{TaskId{"running"}, "demo.add", QueueName{"mail"}};
+  ASSERT_TRUE(store->results().begin({&running, 1}));
+  ASSERT_TRUE(finish(a_success("done", 0, clock.wall())).stored);
+  auto run = a_success("t1", 0, clock.wall());
+  run.state = TaskState::Failure;
+  run.result = R"({"exc_type": "ValueError"})";
+  for (const char* const id : {"pending", "running", "done", "unknown"}) {
+    run.fails_with_it.push_back({TaskId{id}, "demo.next", QueueName{"mail"}});
+  }
+
+  EXPECT_TRUE(finish(run).stored);
+
+  const auto unknown = store->results().find(TaskId{"unknown"});
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->state, TaskState::Failure);
+  EXPECT_EQ(unknown->result, run.result);
+  EXPECT_EQ(unknown->name, "demo.next");
+  EXPECT_EQ(unknown->done, run.done);
+  EXPECT_EQ(store->results().find(TaskId{"pending"})->state, TaskState::Failure);
+  EXPECT_EQ(store->results().find(TaskId{"running"})->state, TaskState::Pending);
+  EXPECT_EQ(store->results().find(TaskId{"done"})->state, TaskState::Success);
+  EXPECT_TRUE(look_up("unknown").final);
+  EXPECT_EQ(store->results().finished_since(0, 10)->size(), 4U);
+}
+
+TEST_P(ResultStoreConformance, RefusesThatARetryIsFollowed) {
+  auto run = a_retry("t1", 0, clock.wall());
+  run.successors = {a_task("next")};
+  const auto refused = store->results().finish({&run, 1});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::Invalid);
+}
+
 }  // namespace
 }  // namespace umbel::testing

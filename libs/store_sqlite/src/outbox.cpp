@@ -52,22 +52,6 @@ void note_listing(Connection& connection, const Acceptance& acceptance) {
   }
 }
 
-// Numbers for a transaction's rows, taken together at the first need. Those that are not used stay
-// unused.
-class RowNumbers {
- public:
-  RowNumbers(Connection& connection, std::size_t most) : connection_{connection}, most_{most} {}
-  OutboxId next() {
-    if (next_ == 0) next_ = take_numbers(connection_, "outbox", most_);
-    return next_++;
-  }
-
- private:
-  Connection& connection_;
-  const std::size_t most_;
-  OutboxId next_ = 0;
-};
-
 // A Conflict changes nothing, so that the transaction around it may go on.
 Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& acceptance,
                                RowNumbers& numbers) {
@@ -79,23 +63,32 @@ Result<AcceptedRows> accept_in(Connection& connection, const Acceptance& accepta
   AcceptedRows rows;
   rows.reserve(acceptance.tasks.size());
   for (const auto& task : acceptance.tasks) {
-    const auto fresh = connection.run(kInsertTask, task.id, task.name, task.queue, acceptance.at,
-                                      kept_body(task.message.body), task.message.body.size()) > 0;
-    if (!fresh) {
-      connection.run(kAdoptTask, task.id, acceptance.at, kept_body(task.message.body),
-                     task.message.body.size());
-      rows.emplace_back();
-      continue;
-    }
-    const OutboxId number = numbers.next();
-    insert_into_outbox(connection, number, task, acceptance.at);
-    rows.emplace_back(number);
+    rows.push_back(accept_task(connection, task, acceptance.at, numbers));
   }
   note_listing(connection, acceptance);
   return rows;
 }
 
 }  // namespace
+
+OutboxId RowNumbers::next() {
+  if (next_ == 0) next_ = take_numbers(connection_, "outbox", most_);
+  return next_++;
+}
+
+std::optional<OutboxId> accept_task(Connection& connection, const AcceptedTask& task, WallTime at,
+                                    RowNumbers& numbers) {
+  const auto& body = task.message.body;
+  const auto fresh = connection.run(kInsertTask, task.id, task.name, task.queue, at,
+                                    kept_body(body), body.size()) > 0;
+  if (!fresh) {
+    connection.run(kAdoptTask, task.id, at, kept_body(body), body.size());
+    return std::nullopt;
+  }
+  const OutboxId number = numbers.next();
+  insert_into_outbox(connection, number, task, at);
+  return number;
+}
 
 void insert_into_outbox(Connection& connection, OutboxId id, const AcceptedTask& task,
                         WallTime at) {

@@ -5,8 +5,9 @@
 namespace umbel::store_sqlite {
 namespace {
 
-#define UMBEL_STORED_TASK_COLUMNS \
-  "id, name, queue, state, accepted, run, result, traceback, worker, runtime, done, sequence"
+#define UMBEL_STORED_TASK_COLUMNS                                                              \
+  "id, name, queue, state, accepted, run, result, traceback, worker, runtime, done, sequence," \
+  " children"
 
 StoredTask stored_task(const Query& row) {
   StoredTask task;
@@ -22,6 +23,7 @@ StoredTask stored_task(const Query& row) {
   task.runtime = row.real_or_null(9);
   task.done = row.time_or_null(10);
   task.sequence = row.number(11);
+  task.children = row.text(12);
   return task;
 }
 
@@ -44,6 +46,10 @@ Result<void> check(const FinishedRun& run) {
     return invalid(fmt::format(
         "result of task {}: state {} is none that a run ends in (SUCCESS, FAILURE, REVOKED, RETRY)",
         run.id.str(), to_text(run.state)));
+  }
+  if (retry && !(run.successors.empty() && run.fails_with_it.empty())) {
+    return invalid(
+        fmt::format("result of task {}: state RETRY, and something follows it", run.id.str()));
   }
   if (retry != run.retry.has_value()) {
     return invalid(fmt::format("result of task {}: state {} {} the next attempt's message",
@@ -73,16 +79,34 @@ void store(Connection& connection, const FinishedRun& run, bool known, std::int6
   if (known) {
     connection.run(
         "UPDATE tasks SET state = ?2, run = ?3, result = ?4, traceback = ?5, worker = ?6,"
-        " runtime = ?7, done = ?8, sequence = ?9 WHERE id = ?1",
+        " runtime = ?7, done = ?8, sequence = ?9, children = ?10 WHERE id = ?1",
         run.id, to_text(run.state), next_run, run.result, run.traceback, run.worker, run.runtime,
-        done, sequence);
+        done, sequence, run.children);
     return;
   }
   connection.run(
       "INSERT INTO tasks (id, state, run, result, traceback, worker, runtime, done, sequence, name,"
-      " queue, lost_starts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+      " queue, children, lost_starts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
       run.id, to_text(run.state), next_run, run.result, run.traceback, run.worker, run.runtime,
-      done, sequence, run.name, run.queue);
+      done, sequence, run.name, run.queue, run.children);
+}
+
+// Tasks that will never run because `run` ended as it did.
+void end_with(Connection& connection, const FinishedRun& run, Sequences& sequences) {
+  for (const auto& task : run.fails_with_it) {
+    {
+      auto row = connection.query(
+          "SELECT sequence IS NOT NULL, started IS NOT NULL FROM tasks WHERE id = ?", task.id);
+      if (row.next() && (row.flag(0) || row.flag(1))) continue;
+    }
+    connection.run(
+        "INSERT INTO tasks (id, name, queue, state, run, lost_starts, result, traceback, worker,"
+        " done, sequence) VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?6, ?7, ?8, ?9)"
+        " ON CONFLICT (id) DO UPDATE SET state = ?4, result = ?5, traceback = ?6, worker = ?7,"
+        " runtime = NULL, done = ?8, sequence = ?9",
+        task.id, task.name, task.queue, to_text(run.state), run.result, run.traceback, run.worker,
+        run.done, sequences.next());
+  }
 }
 
 }  // namespace
@@ -195,7 +219,13 @@ Result<std::vector<FinishOutcome>> SqliteResults::finish(std::span<const Finishe
   return file_.write("store results", [&](Connection& connection) -> Result<Outcomes> {
     Outcomes outcomes;
     outcomes.reserve(runs.size());
-    Sequences sequences{connection, runs.size()};
+    std::size_t endings = runs.size(), messages = 0;
+    for (const auto& run : runs) {
+      endings += run.fails_with_it.size();
+      messages += run.successors.size();
+    }
+    Sequences sequences{connection, endings};
+    RowNumbers numbers{connection, messages};
     for (const auto& run : runs) {
       auto& outcome = outcomes.emplace_back();
       const auto current = run_state(connection, run.id);
@@ -204,6 +234,10 @@ Result<std::vector<FinishOutcome>> SqliteResults::finish(std::span<const Finishe
       outcome.stored = true;
       if (!run.retry) {
         store(connection, run, current.has_value(), run.run, sequences.next());
+        for (const auto& task : run.successors) {
+          outcome.successor_rows.push_back(accept_task(connection, task, run.done, numbers));
+        }
+        end_with(connection, run, sequences);
         continue;
       }
       store(connection, run, current.has_value(), run.run + 1, std::nullopt);

@@ -191,6 +191,8 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_object ON audit (object);
 )sql",
+    // What a task sent, as its caller finds it.
+    "ALTER TABLE tasks ADD COLUMN children TEXT NOT NULL DEFAULT ''",
 };
 
 }  // namespace

@@ -36,6 +36,7 @@ struct StoredTask {
   std::optional<double> runtime;  // seconds
   std::optional<WallTime> done;
   std::uint64_t sequence = 0;  // of the final result, rising; 0 before
+  std::string children;        // JSON text: Celery's list of what the task sent; empty: nothing
 };
 
 // What a worker must know before it starts a delivered task.
@@ -87,12 +88,19 @@ struct FinishedRun {
   WallTime done{};
   std::optional<AcceptedTask>
       retry;  // the next attempt's message; goes into the outbox in the same transaction
+  // What follows the task: accepted in the same transaction, as Outbox::accept does it.
+  std::vector<AcceptedTask> successors{};
+  // Tasks that end with this one, in the same state and with the same result, because their turn
+  // will not come. Those that have their own result, or have begun, keep it.
+  std::vector<NamedTask> fails_with_it{};
+  std::string children{};  // as in StoredTask
 };
 
 struct FinishOutcome {
   bool stored =
       false;  // false: superseded by a newer run or by a final result; nothing was changed
   std::optional<OutboxId> retry_row;
+  AcceptedRows successor_rows;  // one for each successor; none when not stored
 };
 
 // Thread-safe. A failed call changed nothing, save Errc::OutcomeUnknown.
