@@ -14,6 +14,7 @@ find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED)
 
 find_package(civetweb CONFIG REQUIRED)
+find_package(rabbitmq-c CONFIG REQUIRED)
 
 # Allowed to everyone: threads, and Boost's header-only vocabulary (Result, containers, UUID).
 set(UMBEL_ALLOWED Threads::Threads Boost::headers umbel::warnings)
@@ -27,6 +28,7 @@ set(UMBEL_ALLOWED_sqlite SQLiteCpp SQLite::SQLite3 fmt::fmt)
 set(UMBEL_ALLOWED_enqueue Boost::json fmt::fmt)
 set(UMBEL_ALLOWED_ops prometheus-cpp::core fmt::fmt)
 set(UMBEL_ALLOWED_broker_sqlite SQLiteCpp SQLite::SQLite3 fmt::fmt)
+set(UMBEL_ALLOWED_broker_rabbitmq rabbitmq::rabbitmq Boost::json fmt::fmt)
 set(UMBEL_ALLOWED_store_sqlite SQLiteCpp SQLite::SQLite3 fmt::fmt)
 set(UMBEL_ALLOWED_worker Boost::json prometheus-cpp::core fmt::fmt)
 set(UMBEL_ALLOWED_tasks_demo Boost::json fmt::fmt)

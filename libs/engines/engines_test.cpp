@@ -26,13 +26,13 @@ TEST(Engines, RefusesWhatItDoesNotKnowAndHidesThePassword) {
   const umbel::testing::FakeClock clock;
   const Log log = Log::none();
 
-  const auto broker = open_broker("amqp://user:secret@host//", clock, log);
+  const auto broker = open_broker("kafka://user:secret@host//", clock, log);
   const auto option = open_store("sqlite:x.db?mode=fast", clock, log);
   const auto empty = open_store("sqlite:", clock, log);
 
   ASSERT_TRUE(broker.has_error());
   EXPECT_EQ(broker.error().code, Errc::Invalid);
-  EXPECT_THAT(broker.error().what, HasSubstr("amqp://user:**@host//"));
+  EXPECT_THAT(broker.error().what, HasSubstr("kafka://user:**@host//"));
   EXPECT_THAT(broker.error().what, ::testing::Not(HasSubstr("secret")));
   ASSERT_TRUE(option.has_error());
   EXPECT_THAT(option.error().what, HasSubstr("`mode=fast` is not an option"));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "umbel/base/text.hpp"
+#include "umbel/broker_rabbitmq/rabbitmq_broker.hpp"
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
 #include "umbel/store_sqlite/sqlite_history.hpp"
 #include "umbel/store_sqlite/sqlite_store.hpp"
@@ -20,7 +21,9 @@ Result<SqliteUrl> parse_sqlite(const std::string& url, const char* what) {
   constexpr std::string_view kScheme = "sqlite:";
   const auto refuse = [&](const std::string& why) {
     return invalid(std::string{what} + " URL `" + without_password(url) + "`: " + why +
-                   "; allowed is sqlite:PATH, with ?synchronous=full to survive power loss");
+                   "; allowed is sqlite:PATH, with ?synchronous=full to survive power loss" +
+                   (std::string_view{what} == "broker" ? ", or amqp://USER:PASSWORD@HOST:PORT/VHOST"
+                                                       : ""));
   };
   if (!url.starts_with(kScheme)) return refuse("the scheme is not one this build knows");
   SqliteUrl parsed;
@@ -43,6 +46,13 @@ Result<SqliteUrl> parse_sqlite(const std::string& url, const char* what) {
 
 Result<std::unique_ptr<Broker>> open_broker(const std::string& url, const Clock& clock,
                                             const Log& log) {
+  if (is_amqp_url(url)) {
+    auto amqp = parse_amqp_url(url);
+    if (!amqp) return amqp.error();
+    RabbitmqBrokerOptions options;
+    options.url = std::move(*amqp);
+    return open_rabbitmq_broker(std::move(options), clock, log);
+  }
   const auto parsed = parse_sqlite(url, "broker");
   if (!parsed) return parsed.error();
   SqliteBrokerOptions options;

@@ -2,6 +2,8 @@
 //
 //   sqlite:PATH[?synchronous=full]     one machine, no server; PATH is relative to the working
 //   directory
+//   amqp://USER:PASSWORD@HOST:PORT/VHOST, amqps://, pyamqp://     RabbitMQ, for brokers only; what
+//   else such a URL may say is in broker_rabbitmq/amqp_url.hpp
 #pragma once
 
 #include <memory>

@@ -1,0 +1,78 @@
+// The channel of one subscriber of the event stream: a durable queue under its name, bound to
+// everything, acknowledged when what was read is committed.
+//
+// Numbers are given here, on from where the subscriber says it stands. What was handed out and not
+// committed comes again after a loss of the connection; as long as this process lives it is known
+// by its bytes and order, and not handed out twice.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "topology.hpp"
+#include "umbel/broker/broker.hpp"
+
+namespace umbel::broker_rabbitmq {
+
+class Follower final : public ChannelUser {
+ public:
+  // `max_bytes`: of the queue; beyond it the oldest go.
+  Follower(std::string name, EventOffset after, std::uint64_t max_bytes);
+
+  [[nodiscard]] Result<std::vector<EventBatch>> next(
+      std::size_t max, std::chrono::milliseconds limit, const std::stop_token& stop,
+      const std::function<std::optional<Error>()>& outage);
+  // Invalid: it was not handed out. Afterwards acknowledge() is due on the link's thread.
+  [[nodiscard]] Result<void> commit(EventOffset offset);
+  [[nodiscard]] EventStreamFigures figures(std::uint64_t in_queue) const;
+  [[nodiscard]] const std::string& queue() const { return queue_; }
+
+  void acknowledge(Session& session);
+
+  Result<void> up(Session& session, amqp_channel_t channel) override;
+  void down(const Error& error) override;
+  void method(Session& session, amqp_channel_t channel, const amqp_method_t& method) override;
+  void content(Session& session, Content&& content) override;
+  void closing(Session& session, amqp_channel_t channel) override;
+  [[nodiscard]] bool full() const override;
+
+ private:
+  struct Given {  // numbered; of these the first are handed out
+    EventBatch batch;
+    std::size_t bytes = 0;
+    std::size_t hash = 0;
+    std::uint64_t tag = 0;  // 0: of a connection that is gone
+  };
+
+  [[nodiscard]] bool known(std::size_t hash, std::size_t bytes, std::uint64_t tag);
+  [[nodiscard]] Result<void> consume(Session& session);
+
+  const std::string queue_;
+  const std::uint64_t max_bytes_;
+
+  // Of the link's thread.
+  std::optional<amqp_channel_t> channel_;
+  std::uint64_t consumers_made_ = 0;
+  std::string consumer_tag_;  // empty: does not consume now
+
+  std::atomic<std::size_t> waiting_bytes_ = 0;  // not handed out
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  EventOffset committed_, last_;
+  std::deque<Given> given_;     // not committed, oldest first
+  std::size_t handed_out_ = 0;  // of given_
+  std::size_t again_ = 0;       // of given_: those that may still come again on this connection
+  std::uint64_t ack_due_ = 0;   // tag
+  bool is_up_ = false;
+  std::optional<Error> error_;
+};
+
+}  // namespace umbel::broker_rabbitmq

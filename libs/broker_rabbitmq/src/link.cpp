@@ -1,0 +1,240 @@
+#include "link.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+namespace umbel::broker_rabbitmq {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{5000}, kLook{500};
+constexpr std::chrono::milliseconds kGoodbye{2500};
+
+int open_wake() {
+  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd < 0) throw std::system_error{errno, std::generic_category(), "eventfd"};
+  return fd;
+}
+
+}  // namespace
+
+SharedOutage::SharedOutage(const Clock& clock, Log log)
+    : outage_{"RabbitMQ", clock, std::move(log)} {}
+
+void SharedOutage::failed(const void* link, const Error& error) {
+  const std::lock_guard lock{mutex_};
+  out_.insert(link);
+  (void)outage_.failed(error);
+}
+
+void SharedOutage::over(const void* link) {
+  const std::lock_guard lock{mutex_};
+  out_.erase(link);
+  if (out_.empty()) outage_.over();
+}
+
+Link::Link(AmqpUrl url, std::string name, const Clock& clock, std::shared_ptr<SharedOutage> outage)
+    : url_{std::move(url)},
+      name_{std::move(name)},
+      clock_{clock},
+      outage_{std::move(outage)},
+      wake_fd_{open_wake()},
+      random_{std::random_device{}()},
+      thread_{[this](const std::stop_token& stop) { run(stop); }} {}
+
+Link::~Link() {
+  thread_.request_stop();
+  wake();
+  {
+    std::unique_lock lock{done_mutex_};
+    done_.wait_for(lock, kGoodbye, [this] { return finished_; });
+  }
+  shutter_.shut();
+  thread_.join();
+  close(wake_fd_);
+  outage_->over(this);
+}
+
+void Link::wake() {
+  const std::uint64_t one = 1;
+  (void)!write(wake_fd_, &one, sizeof one);
+}
+
+void Link::clear_wake() {
+  std::uint64_t count = 0;
+  (void)!read(wake_fd_, &count, sizeof count);
+}
+
+void Link::post(Command command) {
+  std::optional<Error> error;
+  {
+    const std::lock_guard lock{mutex_};
+    if (ended_) {
+      error = unavailable("RabbitMQ: the connection is closed");
+    } else if (error_) {
+      error = error_;
+    } else {
+      commands_.push_back(std::move(command));
+      if (commands_.size() == 1) wake();
+      return;
+    }
+  }
+  command.fail(*error);
+}
+
+std::optional<Error> Link::outage() const {
+  const std::lock_guard lock{mutex_};
+  return error_;
+}
+
+void Link::keep(const std::shared_ptr<ChannelUser>& user) {
+  bool out = false;
+  {
+    const std::lock_guard lock{mutex_};
+    users_.push_back(user);
+    out = error_.has_value();
+  }
+  // During an outage the next connection brings it up.
+  if (out) return;
+  post({.run =
+            [user](Session& session) {
+              if (!session.channel_of(*user)) session.keep(user);
+              (void)session.catch_up();
+            },
+        .fail = [](const Error&) {}});
+}
+
+Result<void> Link::add(const std::shared_ptr<ChannelUser>& user, std::chrono::milliseconds limit) {
+  auto added = call<void>(limit, [this, user](Session& session) -> Result<void> {
+    auto up = session.add(user);
+    if (up) {
+      const std::lock_guard lock{mutex_};
+      users_.push_back(user);
+    }
+    return up;
+  });
+  if (!added) remove(user, std::chrono::milliseconds{0});  // it may still have come up
+  return added;
+}
+
+void Link::remove(const std::shared_ptr<ChannelUser>& user, std::chrono::milliseconds limit) {
+  {
+    const std::lock_guard lock{mutex_};
+    std::erase(users_, user);
+  }
+  auto work = [this, user](Session& session) -> Result<void> {
+    {
+      const std::lock_guard lock{mutex_};
+      std::erase(users_, user);
+    }
+    session.remove(*user);
+    return {};
+  };
+  if (limit.count() > 0) {
+    (void)call<void>(limit, std::move(work));
+  } else {
+    post({.run = [work](Session& session) { (void)work(session); }, .fail = [](const Error&) {}});
+  }
+}
+
+void Link::failed(const Error& error) {
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock{mutex_};
+    error_ = error;
+    commands.swap(commands_);
+  }
+  outage_->failed(this, error);
+  for (auto& command : commands) command.fail(error);
+}
+
+void Link::pause(std::chrono::milliseconds time, const std::stop_token& stop) {
+  const auto end = Steady::now() + time;
+  while (!stop.stop_requested() && Steady::now() < end) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Steady::now());
+    pollfd woken{.fd = wake_fd_, .events = POLLIN, .revents = 0};
+    poll(&woken, 1, static_cast<int>(left.count()));
+    clear_wake();
+  }
+}
+
+void Link::run(const std::stop_token& stop) {
+  auto pause_for = kFirstPause;
+  while (!stop.stop_requested()) {
+    const auto& host = url_.hosts[next_host_ % url_.hosts.size()];
+    auto wire = Wire::open(url_, host, name_, shutter_);
+    if (!wire) {
+      ++next_host_;
+      if (stop.stop_requested()) break;
+      failed(wire.error());
+      // All that lost one server do not come back in one moment.
+      const auto spread = std::uniform_int_distribution<long>{50, 150}(random_);
+      pause(std::min(pause_for * spread / 100, kLongestPause), stop);
+      pause_for = std::min(pause_for * 2, kLongestPause);
+      continue;
+    }
+    pause_for = kFirstPause;
+    Session session{std::move(*wire), wake_fd_, clock_, stop};
+    {
+      const std::lock_guard lock{mutex_};
+      error_.reset();
+      for (const auto& user : users_) session.keep(user);
+    }
+    outage_->over(this);
+    serve(session, stop);
+    if (stop.stop_requested()) {
+      session.goodbye();
+      session.end(unavailable("RabbitMQ: the connection is closed"));
+      break;
+    }
+    const auto why = *session.failure();
+    outage_->failed(this, why);
+    session.end(why);
+    ++next_host_;
+  }
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock{mutex_};
+    ended_ = true;
+    commands.swap(commands_);
+  }
+  for (auto& command : commands) command.fail(unavailable("RabbitMQ: the connection is closed"));
+  const std::lock_guard lock{done_mutex_};
+  finished_ = true;
+  done_.notify_all();
+}
+
+void Link::serve(Session& session, const std::stop_token& stop) {
+  while (!stop.stop_requested() && !session.failure()) {
+    session.drain();
+    const auto next = session.catch_up();
+    if (run_commands(session)) continue;
+    session.drain();  // what came while we asked stands in no socket any more
+    if (session.failure()) return;
+    session.wait(std::min(next, kLook));
+    clear_wake();
+  }
+}
+
+// Whether there were any.
+bool Link::run_commands(Session& session) {
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock{mutex_};
+    commands.swap(commands_);
+  }
+  for (auto& command : commands) {
+    if (session.failure()) {
+      command.fail(*session.failure());
+    } else {
+      command.run(session);
+    }
+  }
+  return !commands.empty();
+}
+
+}  // namespace umbel::broker_rabbitmq

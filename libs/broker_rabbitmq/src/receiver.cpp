@@ -1,0 +1,361 @@
+#include "receiver.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "field_table.hpp"
+#include "umbel/base/text.hpp"
+
+namespace umbel::broker_rabbitmq {
+namespace {
+
+constexpr unsigned kTagBits = 40;
+constexpr std::uint64_t kTagMask = (std::uint64_t{1} << kTagBits) - 1;
+constexpr std::size_t kMostPrefetch = 65535;  // AMQP's count has 16 bits; 0 would be no limit
+constexpr std::chrono::milliseconds kLook{50};
+
+std::vector<std::string> names_of(const std::vector<QueueName>& queues) {
+  std::vector<std::string> names;
+  for (const auto& queue : queues) {
+    if (std::ranges::find(names, queue.str()) == names.end()) names.push_back(queue.str());
+  }
+  return names;
+}
+
+}  // namespace
+
+Receiver::Receiver(ConsumeOptions options, Topology topology, const Clock& clock)
+    : name_{shortened(options.consumer, 150)},
+      topology_{std::move(topology)},
+      clock_{clock},
+      queues_{names_of(options.queues)},
+      prefetch_{options.prefetch} {}
+
+DeliveryTag Receiver::tag_of(std::uint64_t amqp_tag) const {
+  return (generation_ << kTagBits) | (amqp_tag & kTagMask);
+}
+
+std::size_t Receiver::unacked() const {
+  const std::lock_guard lock{mutex_};
+  return held_;
+}
+
+bool Receiver::set_prefetch(std::size_t prefetch) {
+  const std::lock_guard lock{mutex_};
+  prefetch = std::max<std::size_t>(prefetch, 1);
+  const bool changed = std::exchange(prefetch_, prefetch) != prefetch;
+  changed_.notify_all();
+  return changed;
+}
+
+void Receiver::ripen(WallTime now) {
+  const auto end = early_.upper_bound(now);
+  for (auto it = early_.begin(); it != end; ++it) {
+    waiting_[it->second.message.priority].push_back(std::move(it->second));
+  }
+  early_.erase(early_.begin(), end);
+}
+
+std::vector<Delivery> Receiver::take(std::size_t max) {
+  std::vector<Delivery> taken;
+  const auto room = prefetch_ > held_ ? prefetch_ - held_ : 0;
+  const auto most = std::min(max, room);
+  while (taken.size() < most && !waiting_.empty()) {
+    auto& line = waiting_.begin()->second;
+    stands_[(line.front().tag & kTagMask) - first_] = Stand::Held;
+    taken.push_back(std::move(line.front()));
+    line.pop_front();
+    if (line.empty()) waiting_.erase(waiting_.begin());
+  }
+  held_ += taken.size();
+  return taken;
+}
+
+Result<std::vector<Delivery>> Receiver::next(std::size_t max, std::chrono::milliseconds limit,
+                                             const std::stop_token& stop,
+                                             const std::function<std::optional<Error>()>& outage) {
+  const auto deadline = Steady::now() + limit;
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    if (stop.stop_requested()) return std::vector<Delivery>{};
+    const auto now = clock_.wall();
+    ripen(now);
+    if (auto taken = take(max); !taken.empty()) return taken;
+    if (error_) return *error_;
+    auto until = deadline;
+    if (!is_up_) {
+      lock.unlock();
+      const auto why = outage();
+      lock.lock();
+      if (why) return *why;
+      until = std::min(until, Steady::now() + kLook);
+    }
+    if (!early_.empty()) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(early_.begin()->first - now);
+      until = std::min(until, Steady::now() + std::min(left, std::chrono::milliseconds{1000}));
+    }
+    if (Steady::now() >= deadline) return std::vector<Delivery>{};
+    const auto before = waiting_.size() + early_.size();
+    const auto held = held_;
+    const auto prefetch = prefetch_;
+    const auto up = is_up_;
+    changed_.wait_until(lock, stop, until, [&] {
+      return waiting_.size() + early_.size() != before || held_ != held || prefetch_ != prefetch ||
+             is_up_ != up || error_.has_value();
+    });
+  }
+}
+
+std::vector<DeliveryTag> Receiver::settle(std::span<const DeliveryTag> tags, Settle how,
+                                          bool& must_flush) {
+  std::vector<DeliveryTag> lost;
+  const std::lock_guard lock{mutex_};
+  const bool had = flush_due_;
+  for (const auto tag : tags) {
+    const auto amqp = tag & kTagMask;
+    if (tag >> kTagBits != generation_ || amqp < first_ || amqp - first_ >= stands_.size() ||
+        stands_[amqp - first_] != Stand::Held) {
+      lost.push_back(tag);
+      continue;
+    }
+    stands_[amqp - first_] = how == Settle::Ack ? Stand::Acking : Stand::Settled;
+    (how == Settle::Ack ? acks_ : how == Settle::Requeue ? requeues_ : rejects_).push_back(amqp);
+    --held_;
+    flush_due_ = true;
+  }
+  must_flush = flush_due_ && !had;
+  changed_.notify_all();
+  return lost;
+}
+
+// What is rejected goes first: an acknowledgement of many would take it along.
+Receiver::Frames Receiver::frames() {
+  const std::lock_guard lock{mutex_};
+  flush_due_ = false;
+  Frames out;
+  out.requeue.swap(requeues_);
+  out.reject.swap(rejects_);
+  std::size_t run = 0;
+  while (!stands_.empty() &&
+         (stands_.front() == Stand::Acking || stands_.front() == Stand::Settled)) {
+    if (stands_.front() == Stand::Acking) {
+      out.ack_up_to = first_;
+      ++run;
+    }
+    stands_.pop_front();
+    ++first_;
+  }
+  out.ack_many = run > 1;
+  for (const auto tag : acks_) {
+    if (tag < first_) continue;
+    out.ack.push_back(tag);
+    stands_[tag - first_] = Stand::Settled;
+  }
+  acks_.clear();
+  return out;
+}
+
+void Receiver::flush(Session& session) {
+  if (!channel_) return;
+  const auto out = frames();
+  const auto count = out.requeue.size() + out.reject.size() + out.ack.size();
+  const bool many = count + (out.ack_up_to > 0 ? 1U : 0U) > 1;
+  if (many) session.cork(true);
+  bool fine = true;
+  for (const auto tag : out.requeue) {
+    amqp_basic_nack_t nack{tag, 0, 1};
+    fine = fine && session.send(*channel_, AMQP_BASIC_NACK_METHOD, &nack);
+  }
+  for (const auto tag : out.reject) {
+    amqp_basic_reject_t reject{tag, 0};
+    fine = fine && session.send(*channel_, AMQP_BASIC_REJECT_METHOD, &reject);
+  }
+  if (out.ack_up_to > 0) {
+    amqp_basic_ack_t ack{out.ack_up_to, out.ack_many ? 1 : 0};
+    fine = fine && session.send(*channel_, AMQP_BASIC_ACK_METHOD, &ack);
+  }
+  for (const auto tag : out.ack) {
+    amqp_basic_ack_t ack{tag, 0};
+    fine = fine && session.send(*channel_, AMQP_BASIC_ACK_METHOD, &ack);
+  }
+  if (many && fine) session.cork(false);
+}
+
+Result<void> Receiver::allow(Session& session) {
+  std::size_t prefetch = 0;
+  {
+    const std::lock_guard lock{mutex_};
+    prefetch = std::min(prefetch_, kMostPrefetch);
+  }
+  const amqp_basic_qos_t method{0, static_cast<std::uint16_t>(prefetch), 0};
+  const auto done = session.ask<amqp_basic_qos_ok_t>(
+      *channel_, AMQP_BASIC_QOS_METHOD, method, AMQP_BASIC_QOS_OK_METHOD, "setting the prefetch");
+  if (!done) return done.error();
+  return {};
+}
+
+Result<void> Receiver::consume(Session& session, const std::string& queue) {
+  const auto tag = fmt::format("{}-{}", name_, ++consumers_made_);
+  {
+    const std::lock_guard lock{mutex_};
+    queues_of_tags_[tag] = QueueName{queue};  // the first message may come before the answer
+  }
+  const amqp_basic_consume_t method{0, bytes_of(queue), bytes_of(tag), 0, 0, 0,
+                                    0, amqp_empty_table};
+  const auto done = session.ask<amqp_basic_consume_ok_t>(
+      *channel_, AMQP_BASIC_CONSUME_METHOD, method, AMQP_BASIC_CONSUME_OK_METHOD,
+      fmt::format("consuming queue `{}`", queue));
+  if (!done) return done.error();
+  tags_of_queues_[queue] = tag;
+  return {};
+}
+
+Result<void> Receiver::cancel(Session& session, const std::string& queue) {
+  const auto found = tags_of_queues_.find(queue);
+  if (found == tags_of_queues_.end()) return {};
+  const amqp_basic_cancel_t method{bytes_of(found->second), 0};
+  const auto done = session.ask<amqp_basic_cancel_ok_t>(
+      *channel_, AMQP_BASIC_CANCEL_METHOD, method, AMQP_BASIC_CANCEL_OK_METHOD,
+      fmt::format("consuming queue `{}` no longer", queue));
+  if (!done) return done.error();
+  tags_of_queues_.erase(found);
+  return {};
+}
+
+Result<void> Receiver::add_queue(Session& session, const std::string& queue) {
+  if (!channel_) return unavailable("consuming: the channel is being opened");
+  if (tags_of_queues_.contains(queue)) return {};
+  if (auto made = topology_.queue(session, queue); !made) return made;
+  if (auto done = consume(session, queue); !done) return done;
+  const std::lock_guard lock{mutex_};
+  queues_.push_back(queue);
+  return {};
+}
+
+Result<void> Receiver::cancel_queue(Session& session, const std::string& queue) {
+  if (!channel_) return unavailable("consuming: the channel is being opened");
+  if (auto done = cancel(session, queue); !done) return done;
+  // What has not been handed out goes back: nobody here is to have it any more.
+  const std::lock_guard lock{mutex_};
+  std::erase(queues_, queue);
+  const auto give_back = [this, &queue](const Delivery& delivery) {
+    if (delivery.queue.str() != queue) return false;
+    const auto tag = delivery.tag & kTagMask;
+    stands_[tag - first_] = Stand::Settled;
+    requeues_.push_back(tag);
+    return true;
+  };
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    std::erase_if(it->second, give_back);
+    it = it->second.empty() ? waiting_.erase(it) : std::next(it);
+  }
+  std::erase_if(early_, [&give_back](const auto& each) { return give_back(each.second); });
+  return {};
+}
+
+void Receiver::renew(Session& session) {
+  if (!channel_) return;
+  auto done = allow(session);
+  const auto consumed = tags_of_queues_;
+  for (const auto& [queue, tag] : consumed) {
+    if (done) done = cancel(session, queue);
+    if (done) done = consume(session, queue);
+  }
+}
+
+Result<void> Receiver::up(Session& session, amqp_channel_t channel) {
+  channel_ = channel;
+  std::vector<std::string> queues;
+  {
+    const std::lock_guard lock{mutex_};
+    forget_all();
+    queues = queues_;
+  }
+  for (const auto& queue : queues) {
+    if (auto made = topology_.queue(session, queue); !made) return made;
+  }
+  if (auto allowed = allow(session); !allowed) return allowed;
+  for (const auto& queue : queues) {
+    if (auto done = consume(session, queue); !done) return done;
+  }
+  const std::lock_guard lock{mutex_};
+  is_up_ = true;
+  error_.reset();
+  changed_.notify_all();
+  return {};
+}
+
+// Every tag becomes one of the past.
+void Receiver::forget_all() {
+  ++generation_;
+  waiting_.clear();
+  early_.clear();
+  stands_.clear();
+  first_ = 1;
+  acks_.clear();
+  requeues_.clear();
+  rejects_.clear();
+  queues_of_tags_.clear();
+  held_ = 0;
+  flush_due_ = false;
+}
+
+void Receiver::down(const Error& error) {
+  channel_.reset();
+  tags_of_queues_.clear();
+  const std::lock_guard lock{mutex_};
+  forget_all();
+  if (!std::exchange(is_up_, false)) error_ = error;
+  changed_.notify_all();
+}
+
+// The queue was deleted, or moves: it is declared and consumed again.
+void Receiver::again(Session& session, const std::string& queue) {
+  if (!channel_ || tags_of_queues_.contains(queue)) return;
+  {
+    const std::lock_guard lock{mutex_};
+    if (std::ranges::find(queues_, queue) == queues_.end()) return;
+  }
+  auto done = topology_.queue(session, queue);
+  if (done) done = consume(session, queue);
+  if (!done) session.restart(*this, done.error());
+}
+
+void Receiver::method(Session& session, amqp_channel_t, const amqp_method_t& method) {
+  if (method.id != AMQP_BASIC_CANCEL_METHOD) return;
+  const auto tag = view(static_cast<const amqp_basic_cancel_t*>(method.decoded)->consumer_tag);
+  for (const auto& [queue, its] : tags_of_queues_) {
+    if (its != tag) continue;
+    session.declared().erase(declared_name(queue));
+    session.later(
+        [me = shared_from_this(), name = queue](Session& then) { me->again(then, name); });
+    tags_of_queues_.erase(queue);
+    return;
+  }
+}
+
+void Receiver::content(Session&, Content&& content) {
+  Delivery delivery;
+  auto& in = content.incoming;
+  const auto now = clock_.wall();
+  delivery.redelivered = content.redelivered;
+  delivery.published = in.marks.published.value_or(in.timestamp.value_or(now));
+  delivery.message = std::move(in.message);
+  const std::lock_guard lock{mutex_};
+  const auto found = queues_of_tags_.find(content.consumer_tag);
+  if (found != queues_of_tags_.end()) delivery.queue = found->second;
+  delivery.tag = tag_of(content.delivery_tag);
+  while (first_ + stands_.size() <= content.delivery_tag) stands_.push_back(Stand::Waits);
+  if (in.marks.not_before && *in.marks.not_before > now) {
+    early_.emplace(*in.marks.not_before, std::move(delivery));
+  } else {
+    waiting_[delivery.message.priority].push_back(std::move(delivery));
+  }
+  changed_.notify_all();
+}
+
+void Receiver::closing(Session& session, amqp_channel_t) { flush(session); }
+
+}  // namespace umbel::broker_rabbitmq

@@ -1,0 +1,100 @@
+// The channel of one consumer: what the server pushes waits here until it is asked for.
+//
+// The server pushes up to `prefetch` messages of each queue (per-consumer qos, which quorum queues
+// need); handed out are at most `prefetch` in all. A tag holds the number of the connection it came
+// over: after a loss all tags are tags of the past, and what they stood for comes again.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "topology.hpp"
+#include "umbel/broker/broker.hpp"
+
+namespace umbel::broker_rabbitmq {
+
+class Receiver final : public ChannelUser, public std::enable_shared_from_this<Receiver> {
+ public:
+  enum class Settle { Ack, Requeue, Reject };
+
+  Receiver(ConsumeOptions options, Topology topology, const Clock& clock);
+
+  // `outage`: why the link is down, asked while it is.
+  [[nodiscard]] Result<std::vector<Delivery>> next(
+      std::size_t max, std::chrono::milliseconds limit, const std::stop_token& stop,
+      const std::function<std::optional<Error>()>& outage);
+  // Answers the tags that are not held. `must_flush`: whether flush() has to be called for it.
+  [[nodiscard]] std::vector<DeliveryTag> settle(std::span<const DeliveryTag> tags, Settle how,
+                                                bool& must_flush);
+  [[nodiscard]] std::size_t unacked() const;
+  // Whether it changed.
+  bool set_prefetch(std::size_t prefetch);
+
+  // On the link's thread:
+  void flush(Session& session);
+  [[nodiscard]] Result<void> add_queue(Session& session, const std::string& queue);
+  [[nodiscard]] Result<void> cancel_queue(Session& session, const std::string& queue);
+  void renew(Session& session);  // after set_prefetch()
+
+  Result<void> up(Session& session, amqp_channel_t channel) override;
+  void down(const Error& error) override;
+  void method(Session& session, amqp_channel_t channel, const amqp_method_t& method) override;
+  void content(Session& session, Content&& content) override;
+  void closing(Session& session, amqp_channel_t channel) override;
+
+ private:
+  enum class Stand : std::uint8_t { Waits, Held, Acking, Settled };
+  struct Frames {  // to be sent, in this order
+    std::vector<std::uint64_t> requeue, reject;
+    std::uint64_t ack_up_to = 0;
+    bool ack_many = false;
+    std::vector<std::uint64_t> ack;
+  };
+
+  [[nodiscard]] Result<void> consume(Session& session, const std::string& queue);
+  void again(Session& session, const std::string& queue);
+  [[nodiscard]] Result<void> cancel(Session& session, const std::string& queue);
+  [[nodiscard]] Result<void> allow(Session& session);
+  void forget_all();
+  void ripen(WallTime now);
+  [[nodiscard]] std::vector<Delivery> take(std::size_t max);
+  [[nodiscard]] Frames frames();
+  [[nodiscard]] DeliveryTag tag_of(std::uint64_t amqp_tag) const;
+
+  const std::string name_;
+  const Topology topology_;
+  const Clock& clock_;
+
+  // Of the link's thread.
+  std::optional<amqp_channel_t> channel_;
+  std::uint64_t consumers_made_ = 0;
+  std::map<std::string, std::string> tags_of_queues_;  // queue to consumer tag
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<std::string> queues_;
+  std::map<std::string, QueueName> queues_of_tags_;  // consumer tag to queue; cancelled ones too
+  std::size_t prefetch_;
+  std::uint64_t generation_ = 0;
+  std::map<int, std::deque<Delivery>, std::greater<>> waiting_;  // by priority
+  std::multimap<WallTime, Delivery> early_;                      // before their time
+  std::uint64_t first_ = 1;                                      // AMQP's tag of stands_.front()
+  std::deque<Stand> stands_;  // of all tags that are not settled, and some that are
+  std::vector<std::uint64_t> acks_, requeues_, rejects_;
+  std::size_t held_ = 0;
+  bool flush_due_ = false;
+  bool is_up_ = false;
+  std::optional<Error> error_;  // it did not come up, though the link is
+};
+
+}  // namespace umbel::broker_rabbitmq
