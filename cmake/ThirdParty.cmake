@@ -16,6 +16,13 @@ find_package(OpenSSL REQUIRED)
 find_package(civetweb CONFIG REQUIRED)
 find_package(rabbitmq-c CONFIG REQUIRED)
 
+# hiredis 0.14 brings no target of its own.
+find_path(HIREDIS_INCLUDE_DIR hiredis/hiredis.h REQUIRED)
+find_library(HIREDIS_LIBRARY hiredis REQUIRED)
+add_library(hiredis::hiredis UNKNOWN IMPORTED)
+set_target_properties(hiredis::hiredis PROPERTIES
+  IMPORTED_LOCATION ${HIREDIS_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${HIREDIS_INCLUDE_DIR})
+
 # Allowed to everyone: threads, and Boost's header-only vocabulary (Result, containers, UUID).
 set(UMBEL_ALLOWED Threads::Threads Boost::headers umbel::warnings)
 set(UMBEL_ALLOWED_base fmt::fmt spdlog::spdlog)
@@ -28,6 +35,7 @@ set(UMBEL_ALLOWED_sqlite SQLiteCpp SQLite::SQLite3 fmt::fmt)
 set(UMBEL_ALLOWED_enqueue Boost::json fmt::fmt)
 set(UMBEL_ALLOWED_ops prometheus-cpp::core fmt::fmt)
 set(UMBEL_ALLOWED_broker_sqlite SQLiteCpp SQLite::SQLite3 fmt::fmt)
+set(UMBEL_ALLOWED_results_redis hiredis::hiredis fmt::fmt)
 set(UMBEL_ALLOWED_broker_rabbitmq rabbitmq::rabbitmq Boost::json fmt::fmt)
 set(UMBEL_ALLOWED_store_sqlite SQLiteCpp SQLite::SQLite3 fmt::fmt)
 set(UMBEL_ALLOWED_worker Boost::json prometheus-cpp::core fmt::fmt)

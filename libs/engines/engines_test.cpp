@@ -40,5 +40,31 @@ TEST(Engines, RefusesWhatItDoesNotKnowAndHidesThePassword) {
   EXPECT_THAT(empty.error().what, HasSubstr("path is missing"));
 }
 
+TEST(Engines, OpensWhereCallersReadByUrl) {
+  const umbel::testing::TempDir dir;
+  const umbel::testing::FakeClock clock;
+  const auto broker = open_broker("sqlite:" + dir.file("b.db"), clock, Log::none()).value();
+
+  for (const char* url : {"", "rpc://"}) {
+    const auto rpc = open_caller_results(url, broker.get());
+    ASSERT_TRUE(rpc) << rpc.error().what;
+    EXPECT_FALSE((*rpc)->counts_chords());
+  }
+  // Nobody has to be there yet.
+  const auto redis = open_caller_results("redis://127.0.0.1:1/0", broker.get());
+  ASSERT_TRUE(redis) << redis.error().what;
+  EXPECT_TRUE((*redis)->counts_chords());
+  EXPECT_EQ(open_caller_results("none", broker.get()).value(), nullptr);
+  // Who answers nobody reads what is kept.
+  EXPECT_EQ(open_caller_results("", nullptr).value(), nullptr);
+  EXPECT_TRUE(open_caller_results("redis://h/0", nullptr));
+  EXPECT_FALSE(open_caller_results("rpc://", nullptr));
+
+  const auto unknown = open_caller_results("db+postgresql://me:secret@h/x", broker.get());
+  ASSERT_TRUE(unknown.has_error());
+  EXPECT_THAT(unknown.error().what, HasSubstr("redis://"));
+  EXPECT_THAT(unknown.error().what, ::testing::Not(HasSubstr("secret")));
+}
+
 }  // namespace
 }  // namespace umbel

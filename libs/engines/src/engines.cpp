@@ -6,6 +6,8 @@
 #include "umbel/base/text.hpp"
 #include "umbel/broker_rabbitmq/rabbitmq_broker.hpp"
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
+#include "umbel/results_redis/redis_results.hpp"
+#include "umbel/results_rpc/rpc_results.hpp"
 #include "umbel/store_sqlite/sqlite_history.hpp"
 #include "umbel/store_sqlite/sqlite_store.hpp"
 
@@ -20,10 +22,10 @@ struct SqliteUrl {
 Result<SqliteUrl> parse_sqlite(const std::string& url, const char* what) {
   constexpr std::string_view kScheme = "sqlite:";
   const auto refuse = [&](const std::string& why) {
-    return invalid(std::string{what} + " URL `" + without_password(url) + "`: " + why +
-                   "; allowed is sqlite:PATH, with ?synchronous=full to survive power loss" +
-                   (std::string_view{what} == "broker" ? ", or amqp://USER:PASSWORD@HOST:PORT/VHOST"
-                                                       : ""));
+    return invalid(
+        std::string{what} + " URL `" + without_password(url) + "`: " + why +
+        "; allowed is sqlite:PATH, with ?synchronous=full to survive power loss" +
+        (std::string_view{what} == "broker" ? ", or amqp://USER:PASSWORD@HOST:PORT/VHOST" : ""));
   };
   if (!url.starts_with(kScheme)) return refuse("the scheme is not one this build knows");
   SqliteUrl parsed;
@@ -74,6 +76,24 @@ Result<std::unique_ptr<History>> open_history(const std::string& store_url, cons
   if (!parsed) return parsed.error();
   const auto folder = std::filesystem::path{parsed->path}.parent_path() / "history";
   return open_sqlite_history({.folder = folder.string()}, clock, log);
+}
+
+Result<std::unique_ptr<CallerResults>> open_caller_results(const std::string& url, Broker* broker) {
+  using Opened = std::unique_ptr<CallerResults>;
+  if (url == "none" || (url.empty() && broker == nullptr)) return Opened{};
+  if (is_redis_url(url)) {
+    auto options = parse_redis_url(url);
+    if (!options) return options.error();
+    return make_redis_results(std::move(*options));
+  }
+  if (broker == nullptr) {
+    return invalid("result backend URL `" + without_password(url) +
+                   "`: nothing can be read there; allowed is redis://… or none");
+  }
+  if (url.empty() || url == "rpc" || url == "rpc://") return make_rpc_results(*broker);
+  return invalid(
+      "result backend URL `" + without_password(url) +
+      "`: the scheme is not one this build knows; allowed are rpc://, redis://… and none");
 }
 
 }  // namespace umbel

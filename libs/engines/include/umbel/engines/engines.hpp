@@ -14,6 +14,7 @@
 #include "umbel/base/result.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/history/history.hpp"
+#include "umbel/results/caller_results.hpp"
 #include "umbel/store/store.hpp"
 
 namespace umbel {
@@ -27,5 +28,16 @@ namespace umbel {
 // The history lies beside the store: a folder `history` next to the store's file.
 [[nodiscard]] Result<std::unique_ptr<History>> open_history(const std::string& store_url,
                                                             const Clock& clock, const Log& log);
+
+// Where callers outside read their results, beside the store:
+//
+//   rpc:// or nothing      the queue that came with each message, over `broker`
+//   redis://…, redis+socket://…     what such a URL may say is in results_redis/redis_url.hpp
+//   none                   nowhere: then null is answered
+//
+// `broker` outlives what is returned; null where nobody is answered, as in a monitor, which can
+// read a redis:// only.
+[[nodiscard]] Result<std::unique_ptr<CallerResults>> open_caller_results(const std::string& url,
+                                                                         Broker* broker);
 
 }  // namespace umbel

@@ -6,74 +6,23 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
-#include "umbel/base/clock.hpp"
-#include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
-#include "umbel/model/task.hpp"
+#include "umbel/model/caller_result.hpp"
 
 namespace umbel {
-
-// A task, or a group of them, as a caller finds it again.
-struct ResultTree {
-  std::string id;
-  bool group = false;
-  std::vector<ResultTree> members{};  // of a group
-
-  friend bool operator==(const ResultTree&, const ResultTree&) = default;
-};
-
-// One state of one task.
-struct CallerResult {
-  TaskId id;
-  TaskState state = TaskState::Success;  // Started, Retry, Success, Failure, Revoked; Custom
-  std::string custom_state{};            // of a Custom one: "PROGRESS"
-  // JSON text: the value; of Failure, Retry and Revoked the exception document; of Started
-  // {"pid", "hostname"}.
-  std::string result = "null";
-  std::string traceback{};             // empty: none
-  std::vector<ResultTree> children{};  // what the task sent
-  std::string group{}, parent{};       // empty: none
-  std::optional<WallTime> done{};      // of a final state
-  std::string reply_to{};              // the queue that came with the message; empty: none
-};
-
-// What another program's task has left here; what it did not say is empty.
-struct FoundResult {
-  CallerResult result;
-  std::string name{}, args{}, kwargs{}, worker{}, queue{};  // args and kwargs: JSON text
-  std::optional<std::int64_t> retries{};
-};
-
-// A task of a chord's header that has ended.
-struct ChordPart {
-  std::string group;
-  std::optional<std::int64_t> index{};  // its place in the header; nothing: at the end
-  TaskId id;
-  TaskState state = TaskState::Success;  // Success, Failure, Revoked
-  std::string result = "null";           // as in CallerResult
-};
-
-struct ChordReturn {
-  enum class Is {
-    Waiting,   // other parts have not ended, or somebody else sends the body
-    Complete,  // send the body with `results`
-    Failed,    // the body does not run: it fails with `reason`
-  };
-  Is is = Is::Waiting;
-  std::string results{};  // Complete: JSON text of an array, in the order of the header
-  std::string reason{};   // Failed: the words of a ChordError, `Dependency <id> raised …`
-};
 
 // Thread-safe. Every call ends within seconds. Unavailable, TimedOut and OutcomeUnknown: again
 // later. Invalid: this one will never be taken.
 class CallerResults {
  public:
   virtual ~CallerResults() = default;
+
+  // Whether telling this one can reach anybody: where nothing is kept, a caller must have left an
+  // address.
+  [[nodiscard]] virtual bool reaches(const CallerResult& result) const = 0;
 
   // Keeps the states and wakes who waits for them, in order. A task that has succeeded stays so,
   // whatever is told of it later. After an error some may have been told.
@@ -100,7 +49,7 @@ class CallerResults {
   // What a group consists of. Of a header with groups in it, so that the results come in its form.
   [[nodiscard]] virtual Result<void> save_group(const ResultTree& group) = 0;
 
-  // Whether it answers now; for /readyz.
+  // Whether it answers now, within a second; for /readyz.
   [[nodiscard]] virtual Result<void> ping() = 0;
 };
 
