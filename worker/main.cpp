@@ -30,6 +30,9 @@ struct Config {
   std::vector<std::string> allowed_hosts;
   std::int64_t soft_time_limit = 0, stuck_after = 30, stop_timeout = 8;  // seconds
   bool log_tasks = false, no_events = false;
+  std::string result_backend;
+  std::int64_t result_patience = 30;  // seconds
+  bool track_started = false;
   std::string touch_dir;
   RedditOptions reddit;
   std::string reddit_source = "api";
@@ -71,6 +74,19 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                 "SECONDS",
                 {}},
                config.stop_timeout, {1, 86'400});
+  settings.add({"result-backend",
+                "where callers read results beside the store: redis://…, rpc:// (the queue that "
+                "came with the message), none; empty: rpc://",
+                "URL",
+                {"CELERY_RESULT_BACKEND"}},
+               config.result_backend);
+  settings.add({"result-patience",
+                "how long messages stay unacknowledged because the result backend does not answer",
+                "SECONDS",
+                {}},
+               config.result_patience, {0, 86'400});
+  settings.add({"track-started", "callers are told when a task starts", "", {}},
+               config.track_started);
   settings.add({"log-tasks", "a log line for each task received and ended", "", {}},
                config.log_tasks);
   settings.add({"no-events", "send no task events; heartbeats are sent all the same", "", {}},
@@ -146,6 +162,8 @@ WorkerOptions worker_options(const Config& config, std::uint16_t metrics_port) {
   options.stuck_after = std::chrono::seconds{config.stuck_after};
   options.stop_hard = std::chrono::seconds{config.stop_timeout};
   options.stop_soft = options.stop_hard * 3 / 4;
+  options.callers_patience = std::chrono::seconds{config.result_patience};
+  options.track_started = config.track_started;
   options.log_tasks = config.log_tasks;
   options.events = !config.no_events;
   return options;
@@ -164,6 +182,8 @@ int run(const Config& config) {
   if (!store) return fail(log, "cannot open the store", store.error());
   auto broker = open_broker(config.common.broker, clock, log);
   if (!broker) return fail(log, "cannot open the broker", broker.error());
+  const auto callers = open_caller_results(config.result_backend, broker->get());
+  if (!callers) return fail(log, "cannot open the result backend", callers.error());
 
   TaskRegistry tasks;
   DemoTaskOptions demo;
@@ -186,7 +206,9 @@ int run(const Config& config) {
   if (const auto served = ops.start(); !served) {
     return fail(log, "cannot serve /metrics", served.error());
   }
-  Worker worker{worker_options(config, ops.port()), tasks, **broker, **store, clock, metrics, log};
+  auto options = worker_options(config, ops.port());
+  options.callers = callers->get();
+  Worker worker{std::move(options), tasks, **broker, **store, clock, metrics, log};
   worker.add_conditions(ready);
   const int status = run_until_signal({&worker}, log);
   if (const auto stuck = worker.stuck(); stuck > 0) {

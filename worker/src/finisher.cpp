@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pause.hpp"
+#include "settled.hpp"
 
 namespace umbel {
 namespace {
@@ -38,14 +39,21 @@ std::string label_of(const Job& job) {
 
 }  // namespace
 
-Finisher::Finisher(Parts parts, bool task_events, std::function<void(std::vector<Job>)> again,
-                   Log log)
+Finisher::Finisher(Parts parts, Told told, bool task_events,
+                   std::function<void(std::vector<Job>)> again, Log log)
     : parts_{parts},
       task_events_{task_events},
       again_{std::move(again)},
       log_{std::move(log)},
       store_outage_{"store, for results", parts.clock, log_},
       broker_outage_{"broker, for acknowledgements", parts.clock, log_},
+      desk_{
+          told.callers == nullptr
+              ? nullptr
+              : std::make_unique<ResultDesk>(
+                    ResultDesk::Parts{*told.callers, parts.results, parts.instruments, parts.clock},
+                    told.limits, [this](std::vector<Released> jobs) { release(std::move(jobs)); },
+                    std::move(told.on_chord), log_)},
       thread_{[this](const std::stop_token& stop) { run(stop); }} {}
 
 void Finisher::push(Ended ended) {
@@ -54,9 +62,27 @@ void Finisher::push(Ended ended) {
   pushed_.notify_one();
 }
 
+void Finisher::tell_state(CallerResult state) {
+  if (desk_) desk_->tell(std::move(state));
+}
+
+void Finisher::release(std::vector<Released> jobs) {
+  const std::lock_guard lock{mutex_};
+  std::move(jobs.begin(), jobs.end(), std::back_inserter(released_));
+  pushed_.notify_one();
+}
+
 bool Finisher::wait_idle(Steady::time_point until) {
-  std::unique_lock lock{mutex_};
-  return idle_.wait_until(lock, until, [this] { return queue_.empty() && !busy_; });
+  for (;;) {
+    {
+      std::unique_lock lock{mutex_};
+      if (!idle_.wait_until(lock, until, [this] { return is_idle(); })) return false;
+    }
+    if (!desk_) return true;
+    if (!desk_->wait_idle(until)) return false;
+    const std::lock_guard lock{mutex_};  // what it has released is to be acknowledged
+    if (is_idle()) return true;
+  }
 }
 
 std::vector<Job> Finisher::close() {
@@ -67,27 +93,36 @@ std::vector<Job> Finisher::close() {
     for (auto& one : *ended) left.push_back(std::move(one.job));
     ended->clear();
   }
+  if (desk_) {
+    auto untold = desk_->close();
+    std::move(untold.begin(), untold.end(), std::back_inserter(left));
+    for (auto& one : released_) to_acknowledge_.push_back(std::move(one.job));
+    released_.clear();
+    if (!to_acknowledge_.empty()) acknowledge();
+  }
   return left;
 }
 
 void Finisher::run(const std::stop_token& stop) {
   std::unique_lock lock{mutex_};
   for (;;) {
-    const auto something = [this] { return !queue_.empty(); };
+    const auto something = [this] { return !queue_.empty() || !released_.empty(); };
     if (to_acknowledge_.empty()) {
       pushed_.wait(lock, stop, something);
     } else {
       pushed_.wait_for(lock, stop, acknowledge_again_, something);
     }
-    if (queue_.empty() && to_acknowledge_.empty()) return;  // told to stop, and nothing left
+    if (!something() && to_acknowledge_.empty()) return;  // told to stop, and nothing left
     auto batch = std::exchange(queue_, {});
+    for (auto& one : released_) to_acknowledge_.push_back(std::move(one.job));
+    released_.clear();
     busy_ = true;
     lock.unlock();
     const bool settled = settle(batch, stop);
     lock.lock();
     busy_ = !to_acknowledge_.empty();
     if (!settled) unstored_ = std::move(batch);
-    if (queue_.empty() && !busy_) idle_.notify_all();
+    if (is_idle()) idle_.notify_all();
     if (stop.stop_requested() && (!settled || queue_.empty())) return;
   }
 }
@@ -113,13 +148,7 @@ bool Finisher::settle(std::vector<Ended>& batch, const std::stop_token& stop) {
   }
   if (!retries.empty()) parts_.enqueuer.publish_rows(retries);
   // The message may be given up once the result is stored, whatever becomes of the telling.
-  for (auto& ended : batch) {
-    Job held;
-    held.consumer = ended.job.consumer;
-    held.tag = ended.job.tag;
-    held.slot = std::move(ended.job.slot);
-    to_acknowledge_.push_back(std::move(held));
-  }
+  hand_on(batch, outcomes);
   acknowledge();
   tell(batch, outcomes);
   if (!waited.empty()) again_(std::move(waited));
@@ -191,6 +220,32 @@ Result<std::vector<FinishOutcome>> Finisher::finish_all(const std::vector<Finish
     outcomes.push_back(one->at(0));
   }
   return outcomes;
+}
+
+// What callers outside are to learn goes by the desk, and is acknowledged when that lets go of it.
+void Finisher::hand_on(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes) {
+  std::vector<Settled> to_tell;
+  std::size_t next = 0;
+  for (auto& ended : batch) {
+    const auto* outcome = ended.finished ? &outcomes[next++] : nullptr;
+    auto settled = desk_ ? settled_of(ended, outcome) : std::nullopt;
+    Job held;
+    held.consumer = ended.job.consumer;
+    held.tag = ended.job.tag;
+    held.slot = std::move(ended.job.slot);
+    held.task.id = ended.job.task.id;
+    held.task.task = ended.job.task.task;
+    if (settled && desk_->concerns(*settled)) {
+      settled->held = std::move(held);
+      to_tell.push_back(std::move(*settled));
+    } else {
+      to_acknowledge_.push_back(std::move(held));
+    }
+  }
+  if (to_tell.empty()) return;
+  for (auto& free : desk_->push(std::move(to_tell))) {
+    to_acknowledge_.push_back(std::move(free.job));
+  }
 }
 
 void Finisher::acknowledge() {

@@ -17,6 +17,7 @@
 #include "event_sender.hpp"
 #include "in_flight.hpp"
 #include "instruments.hpp"
+#include "result_desk.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
 #include "umbel/runtime/outage.hpp"
 #include "umbel/store/result_store.hpp"
@@ -35,14 +36,23 @@ class Finisher {
     const Clock& clock;
     std::string worker;  // node name, as it stands in our results
   };
+  // Whom results are told to beside the store; `callers` null: nobody.
+  struct Told {
+    CallerResults* callers = nullptr;
+    ResultDesk::Limits limits{};
+    ResultDesk::OnChord on_chord{};
+  };
   // `again` takes copies of a task that had to wait until this one was done with. `task_events`:
   // whether to tell.
-  Finisher(Parts parts, bool task_events, std::function<void(std::vector<Job>)> again, Log log);
+  Finisher(Parts parts, Told told, bool task_events, std::function<void(std::vector<Job>)> again,
+           Log log);
 
   void push(Ended ended);
-  // Waits until everything pushed so far is stored and acknowledged. False: `until` passed.
+  // A state on the way, for callers outside.
+  void tell_state(CallerResult state);
+  // Waits until everything pushed so far is stored, told and acknowledged. False: `until` passed.
   bool wait_idle(Steady::time_point until);
-  // Ends after at most one more try; answers what could not be stored.
+  // Ends after at most one more try; answers what could not be stored or told.
   [[nodiscard]] std::vector<Job> close();
   [[nodiscard]] std::optional<Error> outage() const { return store_outage_.current(); }
 
@@ -53,6 +63,9 @@ class Finisher {
              std::vector<FinishOutcome>& outcomes);
   [[nodiscard]] Result<std::vector<FinishOutcome>> finish_all(const std::vector<FinishedRun>& runs);
   [[nodiscard]] bool is_ours(const FinishedRun& run, const std::stop_token& stop);
+  void hand_on(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
+  void release(std::vector<Released> jobs);
+  [[nodiscard]] bool is_idle() const { return queue_.empty() && released_.empty() && !busy_; }
   void acknowledge();
   void tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
   void tell_revoked(Ended& ended);
@@ -69,7 +82,9 @@ class Finisher {
   std::condition_variable_any pushed_, idle_;
   std::vector<Ended> queue_;
   std::vector<Ended> unstored_;  // what the thread could not store before it ended
+  std::vector<Released> released_;
   bool busy_ = false;
+  std::unique_ptr<ResultDesk> desk_;  // null: nobody is told
   std::jthread thread_;
 };
 

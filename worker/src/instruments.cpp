@@ -9,6 +9,7 @@ Instruments::Instruments(metrics::Metrics& metrics, const std::vector<QueueName>
       slots{metrics.gauge(metrics::kWorkerSlots)},
       stuck{metrics.gauge(metrics::kSlotsStuck)},
       prefetched{metrics.gauge(metrics::kTasksPrefetched)},
+      callers_waiting{metrics.gauge(metrics::kCallerResultsWaiting)},
       duplicates{metrics.counter(metrics::kTaskDuplicates)},
       superseded{metrics.counter(metrics::kTasksSuperseded)},
       events_sent{metrics.counter(metrics::kEventsSent)},
@@ -65,6 +66,18 @@ void Instruments::broker_failed(const char* call) {
 
 void Instruments::store_failed(const char* call) {
   metrics_.counter(metrics::kStoreErrors, {call}).Increment();
+}
+
+void Instruments::callers_failed(const char* call) {
+  metrics_.counter(metrics::kCallerResultErrors, {call}).Increment();
+}
+
+void Instruments::told_callers(const char* outcome, std::size_t states) {
+  metrics_.counter(metrics::kCallerResults, {outcome}).Increment(static_cast<double>(states));
+}
+
+void Instruments::chord_part(const char* outcome) {
+  metrics_.counter(metrics::kChordParts, {outcome}).Increment();
 }
 
 }  // namespace umbel

@@ -1,6 +1,7 @@
 // The worker's metrics, looked up once, because they are counted in hot paths.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <tuple>
@@ -18,7 +19,7 @@ class Instruments {
  public:
   Instruments(metrics::Metrics& metrics, const std::vector<QueueName>& queues);
 
-  prometheus::Gauge &active, &slots, &stuck, &prefetched;
+  prometheus::Gauge &active, &slots, &stuck, &prefetched, &callers_waiting;
   prometheus::Counter &duplicates, &superseded, &events_sent, &events_dropped;
 
   // These tasks may come from now on: their series are there with 0, so that a rate sees the first
@@ -33,6 +34,9 @@ class Instruments {
   void gave_up(const std::string& task);
   void broker_failed(const char* call);
   void store_failed(const char* call);
+  void callers_failed(const char* call);
+  void told_callers(const char* outcome, std::size_t states = 1);
+  void chord_part(const char* outcome);
 
  private:
   metrics::Metrics& metrics_;

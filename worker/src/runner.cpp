@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pause.hpp"
+#include "settled.hpp"
 #include "verdict.hpp"
 
 namespace umbel {
@@ -21,10 +22,7 @@ Job face_of(const Job& job) {
   face.consumer = job.consumer;
   face.tag = job.tag;
   face.queue = job.queue;
-  face.task.id = job.task.id;
-  face.task.task = job.task.task;
-  face.task.root_id = job.task.root_id;
-  face.task.retries = job.task.retries;
+  face.task = without_arguments(job.task);
   face.registered = job.registered;
   face.state = job.state;
   face.started = true;
@@ -209,6 +207,10 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
     event.origin.timestamp = started;
     parts_.events.send(std::move(event));
   }
+  if (parts_.tell_state && (ways_.track_started || job.registered->options.track_started) &&
+      !job.registered->options.ignore_result) {
+    parts_.tell_state(started_state_of(job.task, by_.worker));
+  }
   const auto limits = limits_of(job);
   std::optional<SoftLimits::Key> watched;
   if (limits.soft) watched = watch(job, *limits.soft, control);
@@ -218,7 +220,7 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
   const auto begin = parts_.clock.steady();
   auto called =
       tools.caller->call({job, *ended.context, *control, limits.hard,
-                          job.registered->options.ignore_result || job.task.ignore_result});
+                          ignores_result(job)});
   const double runtime = std::chrono::duration<double>(parts_.clock.steady() - begin).count();
   if (watched) parts_.limits.forget(*watched);
 

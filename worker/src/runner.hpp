@@ -14,6 +14,7 @@
 #include "soft_limits.hpp"
 #include "time_limits.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
+#include "umbel/model/caller_result.hpp"
 #include "umbel/runtime/outage.hpp"
 #include "umbel/store/result_store.hpp"
 
@@ -40,10 +41,12 @@ class Runner {
     const TimeLimits& time_limits;
     const Clock& clock;
     std::function<void(Overdue)> overdue;  // called from the thread of `limits`
+    std::function<void(CallerResult)> tell_state{};  // to callers outside; empty: nobody
   };
   struct Ways {
     std::chrono::milliseconds grace{};  // to return in, for one that was told to stop
     bool can_kill = false;              // so that hard limits hold
+    bool track_started = false;         // callers are told of every start
   };
   Runner(Parts parts, Ways ways, EndedBy by, bool task_events, Log log);
 

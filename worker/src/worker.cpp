@@ -122,13 +122,15 @@ struct Worker::Impl::Running {
         returns{w.instruments, w.log},
         time_limits{{w.options.soft_time_limit, w.options.time_limit}},
         runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits,
-                time_limits, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); }},
-               {w.options.stuck_after, callers->can_kill()},
+                time_limits, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); },
+                [this](CallerResult state) { finisher.tell_state(std::move(state)); }},
+               {w.options.stuck_after, callers->can_kill(), w.options.track_started},
                by,
                w.options.events,
                w.log},
         finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock,
                   w.options.name.str()},
+                 {w.options.callers, {.hold = w.options.callers_patience}, {}},
                  w.options.events,
                  [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
                  w.log},
@@ -380,6 +382,9 @@ void Worker::add_conditions(Readiness& to) const {
     return impl_->store.ping();
   });
   to.add("slots", [this] { return slots(); });
+  if (impl_->options.callers != nullptr) {
+    to.add("callers", [this] { return impl_->options.callers->ping(); });
+  }
 }
 
 std::size_t Worker::stuck() const {

@@ -9,7 +9,8 @@ const std::vector<const Family*>& all_families() {
       // worker
       &kTasksReceived, &kTasksFinished, &kTaskRunSeconds, &kTaskWaitSeconds, &kTasksActive,
       &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kTasksUndecodable,
-      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck, &kEventsSent, &kEventsDropped, &kBrokerErrors,
+      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck, &kCallerResults, &kCallerResultsWaiting,
+      &kCallerResultErrors, &kChordParts, &kEventsSent, &kEventsDropped, &kBrokerErrors,
       &kStoreErrors,
       // reddit
       &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,

@@ -132,6 +132,7 @@ struct TaskOptions {
   // again, up to three times, instead of failing with WorkerLostError at once.
   bool reject_on_worker_lost = false;
   bool ignore_result = false;
+  bool track_started = false;  // callers outside are told when it starts
   std::string description{};
   // Called once the result is stored, from a thread that serves all tasks of the worker: keep them
   // short. What they throw is logged.

@@ -19,6 +19,7 @@
 #include "umbel/metrics/metrics.hpp"
 #include "umbel/runtime/readiness.hpp"
 #include "umbel/runtime/service.hpp"
+#include "umbel/results/caller_results.hpp"
 #include "umbel/store/store.hpp"
 #include "umbel/worker/task.hpp"
 
@@ -51,6 +52,12 @@ struct WorkerOptions {
   std::string metrics_address;  // `host:port` told in heartbeats; empty: none
   bool log_tasks = false;       // a line for each task received and ended
   bool events = true;           // task events; worker events always go
+  // Where callers outside read, beside the store; outlives the worker. Null: nobody is told.
+  CallerResults* callers = nullptr;
+  // While that place is out, messages are not acknowledged before their callers were told: for so
+  // long.
+  std::chrono::milliseconds callers_patience{30'000};
+  bool track_started = false;  // callers are told of every start
 };
 
 // start() connects and begins, once; Invalid: a task or the options want a hard time limit of

@@ -101,6 +101,31 @@ inline const Family kTasksUndecodable{"umbel_tasks_undecodable_total",
                                       "Messages that were no task messages, dropped.",
                                       {"queue"},
                                       {}};
+inline const Family kCallerResults{
+    "umbel_caller_results_total",
+    Kind::Counter,
+    "States of tasks for callers outside, by outcome: told, refused, skipped (one on the way, while "
+    "nothing could be told), dropped (too many waited, or the worker stopped).",
+    {"outcome"},
+    {}};
+inline const Family kCallerResultsWaiting{
+    "umbel_caller_results_waiting",
+    Kind::Gauge,
+    "States of tasks that wait to be told where callers read.",
+    {},
+    {}};
+inline const Family kCallerResultErrors{"umbel_caller_result_errors_total",
+                                        Kind::Counter,
+                                        "Calls to where callers read that failed.",
+                                        {"call"},
+                                        {}};
+inline const Family kChordParts{
+    "umbel_chord_parts_total",
+    Kind::Counter,
+    "Parts of chords counted where callers read, by outcome: waiting, complete (the body was sent), "
+    "failed, refused.",
+    {"outcome"},
+    {}};
 inline const Family kEventsSent{
     "umbel_events_sent_total", Kind::Counter, "Events handed to the broker.", {}, {}};
 inline const Family kEventsDropped{"umbel_events_dropped_total",
