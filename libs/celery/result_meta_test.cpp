@@ -45,8 +45,7 @@ TEST(ResultMeta, NamesGroupParentAndChildren) {
   auto result = some(TaskState::Success, "[1, {\"a\": null}]");
   result.group = "g1";
   result.parent = "p1";
-  result.children = "[" + encode_result_tree({"c1"}) + ", " +
-                    encode_result_tree({"g2", true, {{"c2"}, {"c3"}}}) + "]";
+  result.children = {{"c1"}, {"g2", true, {{"c2"}, {"c3"}}}};
 
   const auto text = encode_result_meta(result);
 
@@ -201,7 +200,7 @@ TEST(ResultMeta, SurvivesDamagedText) {
   const std::string good = encode_result_meta([] {
     auto result =
         some(TaskState::Failure, R"({"exc_type": "ValueError", "exc_message": ["\u00e9"]})");
-    result.children = "[" + encode_result_tree({"g", true, {{"c"}}}) + "]";
+    result.children = {{"g", true, {{"c"}}}};
     return result;
   }());
   for (int i = 0; i < 20'000; ++i) {

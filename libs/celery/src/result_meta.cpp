@@ -166,8 +166,14 @@ void append_state(std::string& out, const CallerResult& result) {
   out += has_exception(result.state) ? exception_for_python(result.result) : result.result;
   out += R"(, "traceback": )";
   append_text_or_null(out, result.traceback);
-  out += R"(, "children": )";
-  out += result.children.empty() ? "[]" : result.children;
+  out += R"(, "children": [)";
+  std::string_view separator;
+  for (const auto& child : result.children) {
+    out += separator;
+    append_tree(out, child);
+    separator = ", ";
+  }
+  out += ']';
 }
 
 void append_task_id(std::string& out, const CallerResult& result) {
@@ -287,7 +293,9 @@ Result<FoundResult> decode_result_meta(std::string_view text) {
   result.traceback = text_in(object, "traceback");
   if (const auto* children = object.if_contains("children");
       children != nullptr && children->is_array()) {
-    if (!children->get_array().empty()) result.children = to_python_json(*children);
+    for (const json::value& child : children->get_array()) {
+      if (auto tree = tree_of(child)) result.children.push_back(std::move(*tree));
+    }
   }
   result.group = text_in(object, "group_id");
   result.parent = text_in(object, "parent_id");

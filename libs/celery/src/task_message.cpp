@@ -8,6 +8,7 @@
 #include "compression.hpp"
 #include "envelope.hpp"
 #include "field_reader.hpp"
+#include "key_text.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/celery/repr.hpp"
@@ -19,8 +20,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxId = 255;     // it is also a short string of AMQP
-constexpr std::size_t kMaxName = 1024;  // of a task or of who sent it, in bytes
 constexpr std::array<std::string_view, 4> kEmbedKeys{"callbacks", "errbacks", "chain", "chord"};
 
 // Headers that TaskMessage has a member for, or that mean nothing when read back: never in
@@ -59,27 +58,6 @@ Result<std::optional<std::string>> plain_body(const json::object& headers,
                                : described(*compression);
   return invalid("the body is compressed with " + name +
                  ", which is not read (allowed: no compression, or application/x-gzip)");
-}
-
-// Ids and names are keys, of rows, labels and files: nothing that cuts them short or hides in a
-// log.
-Result<void> check_key(std::string_view what, std::string_view text, std::size_t most) {
-  if (text.empty()) return invalid(std::string{what} + " is empty");
-  if (text.size() > most) {
-    return invalid(std::string{what} + " has " + std::to_string(text.size()) + " bytes (at most " +
-                   std::to_string(most) + ")");
-  }
-  const auto control = std::find_if(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-  });
-  if (control != text.end()) {
-    return invalid(std::string{what} + " holds a control character at byte " +
-                   std::to_string(control - text.begin()));
-  }
-  if (const auto at = first_invalid_utf8(text)) {
-    return invalid(std::string{what} + " is no UTF-8 at byte " + std::to_string(*at));
-  }
-  return {};
 }
 
 // `[hard, soft]`, each null or seconds; 0 is none, as in Celery.
