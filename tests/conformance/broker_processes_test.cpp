@@ -4,6 +4,7 @@
 #include <csignal>
 #include <random>
 #include <set>
+#include <stdexcept>
 
 #include "broker_peer.hpp"
 #include "broker_under_test.hpp"
@@ -24,6 +25,13 @@ class BrokerProcesses : public BrokerConformance {
     auto with = setup();
     with.lease = kShortLease;
     return with;
+  }
+  // Knows the queue from the beginning, as a broker must whose figures are asked.
+  [[nodiscard]] std::unique_ptr<Broker> open_with_queue(const BrokerSetup& with) const {
+    auto broker = open(with);
+    const std::vector<QueueName> queue{QueueName{"q"}};
+    if (!broker->declare(queue)) throw std::runtime_error{"declare"};
+    return broker;
   }
   [[nodiscard]] std::unique_ptr<Peer> start(const std::string& role, std::size_t count) const {
     return std::make_unique<Peer>(GetParam().name, short_lease(), role, count);
@@ -62,7 +70,7 @@ TEST_P(BrokerProcesses, ALateAckOfAFrozenProcessIsAnsweredAndChangesNothing) {
   const auto peer = start("hold", 2);
   ASSERT_TRUE(eventually([&] { return peer->said("holding"); }));
   peer->send(SIGSTOP);
-  const auto consumer = consume(*broker, 2);
+  auto consumer = consume(*broker, 2);
   const auto taken = take_all(*consumer, 2);
   ASSERT_THAT(bodies(taken), ElementsAre("1", "2"));
 
@@ -75,8 +83,8 @@ TEST_P(BrokerProcesses, ALateAckOfAFrozenProcessIsAnsweredAndChangesNothing) {
   EXPECT_EQ(consumer->unacked(), 2U);
   EXPECT_THAT(ack(*consumer, {taken[0]}), IsEmpty());
 
-  // It goes on consuming.
-  ASSERT_TRUE(consumer->requeue(tags({taken[1]})));
+  // It goes on consuming. The other one goes: a server that pushes might give it back to him.
+  consumer.reset();
   ASSERT_TRUE(eventually([&] { return peer->said("took 2"); }));
   EXPECT_EQ(peer->wait_exit(), 0);
   if (traits().knows_totals) {
@@ -86,13 +94,13 @@ TEST_P(BrokerProcesses, ALateAckOfAFrozenProcessIsAnsweredAndChangesNothing) {
 }
 
 TEST_P(BrokerProcesses, WhatWasPublishedSurvivesKill9) {
+  const auto broker = open_with_queue(setup());
   const auto peer = start("publish", 1'000'000);
   ASSERT_TRUE(eventually([&] { return peer->lines().size() >= 200; }));
   peer->kill();
   std::set<std::string> sent;
   collect(*peer, "sent", sent);
 
-  const auto broker = open();
   EXPECT_TRUE(eventually([&] { return figures(*broker).ready >= sent.size(); }));
   const auto ready = figures(*broker).ready;
   EXPECT_LE(ready - sent.size(), 1U);  // killed between the commit and the word
@@ -105,7 +113,7 @@ TEST_P(BrokerProcesses, NothingIsLostWhileWorkersAreKilledAtRandom) {
   constexpr std::size_t kPublishers = 2;
   constexpr std::size_t kEach = 400;
   constexpr int kKills = 6;
-  const auto broker = open(short_lease());
+  const auto broker = open_with_queue(short_lease());
   std::vector<std::unique_ptr<Peer>> publishers;
   for (std::size_t i = 0; i < kPublishers; ++i) publishers.push_back(start("publish", kEach));
 

@@ -101,7 +101,9 @@ TEST_P(BrokerQueue, CarriesALargeBody) {
   const auto broker = open();
   std::string body(5'000'000, 'x');
   for (std::size_t i = 0; i < body.size(); i += 997) body[i] = static_cast<char>(i & 0x7fU);
-  publish(*broker, {a_message(body)});
+  auto large = a_message("large");
+  large.message.body = body;
+  publish(*broker, {large});
   const auto consumer = consume(*broker);
   const auto taken = take_all(*consumer, 1);
   ASSERT_EQ(taken.size(), 1U);
