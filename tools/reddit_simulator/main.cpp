@@ -157,7 +157,7 @@ int main(int argc, char** argv) {
 
   umbel::http::ServerOptions listen;
   // A thread for each, and each keeps in its allocator's cache what it once freed: 100 KiB.
-  listen.max_connections = 64;
+  listen.max_connections = 32;
   listen.address = given.address;
   listen.port = static_cast<std::uint16_t>(given.port);
   listen.allowed_hosts = {

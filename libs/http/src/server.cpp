@@ -22,10 +22,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kSpareThreads = 64;  // to answer 503 with while all others are taken
 constexpr std::size_t kOtherDescriptors = 256;
 constexpr std::size_t kLarge = 64 * 1024;  // bytes; a larger answer is written by itself
 constexpr milliseconds kMoreTime{1000};    // for CivetWeb to end what it times itself
+
+// Threads to answer 503 with while all others are taken.
+std::size_t spare_threads(std::size_t connections) {
+  return std::clamp<std::size_t>(connections, 32, 64);
+}
 
 bool changes_nothing(const std::string& method) { return method == "GET" || method == "HEAD"; }
 
@@ -373,12 +377,16 @@ struct Server::Impl {
     return calls;
   }
 
+  [[nodiscard]] std::size_t threads() const {
+    return options.max_connections + spare_threads(options.max_connections);
+  }
+
   [[nodiscard]] std::vector<std::string> settings() const {
     const auto number = [](milliseconds time) { return std::to_string(time.count()); };
     return {"listening_ports",
             fmt::format("{}:{}", options.address, options.port),
             "num_threads",
-            std::to_string(options.max_connections + kSpareThreads),
+            std::to_string(threads()),
             "enable_keep_alive",
             "yes",
             "keep_alive_timeout_ms",
@@ -415,7 +423,7 @@ struct Server::Impl {
       return Error{Errc::Conflict, "port " + where + " is taken by another program"};
     }
     // A WebSocket has two: CivetWeb's and ours.
-    const std::size_t wanted = 2 * (options.max_connections + kSpareThreads) + kOtherDescriptors;
+    const std::size_t wanted = 2 * threads() + kOtherDescriptors;
     if (const auto allowed = allow_descriptors(wanted); allowed < wanted) {
       log.warn("fewer file descriptors are allowed than all connections may need",
                {{"allowed", allowed}, {"wanted", wanted}});
