@@ -141,7 +141,7 @@ TEST_F(FiguresOfALiveState, AWorkerHasItsTasksAndHowBusyItWas) {
   other.queue = QueueName{"geo"};
   const std::vector<CatalogueEntry> catalogue{its, other};
 
-  const auto answer = worker_answer(state, "w1@host", &catalogue, now);
+  const auto answer = worker_answer(state, "w1@host", std::nullopt, &catalogue, now);
 
   ASSERT_TRUE(answer.has_value());
   EXPECT_EQ(answer->at("worker").at("pid"), 4711);
@@ -155,9 +155,12 @@ TEST_F(FiguresOfALiveState, AWorkerHasItsTasksAndHowBusyItWas) {
   EXPECT_TRUE(answer->at("spark_busy").at(58).is_null());
   EXPECT_EQ(answer->at("names").at(0),
             (json::object{{"name", "add"}, {"succeeded", 1}, {"failed", 1}}));
-  EXPECT_TRUE(
-      worker_answer(state, "w1@host", nullptr, now)->at("worker").at("registered").is_null());
-  EXPECT_EQ(worker_answer(state, "w9@host", nullptr, now).error().code, Errc::NotFound);
+  EXPECT_TRUE(worker_answer(state, "w1@host", std::nullopt, nullptr, now)
+                  ->at("worker")
+                  .at("registered")
+                  .is_null());
+  EXPECT_EQ(worker_answer(state, "w9@host", std::nullopt, nullptr, now).error().code,
+            Errc::NotFound);
 }
 
 TEST_F(FiguresOfALiveState, AQueueHasItsTrendItsNamesAndWhoTakesFromIt) {

@@ -123,6 +123,8 @@ TEST(LiveState, QueueRatesAreOfTheLastTenSeconds) {
   LiveState state = a_state();
   QueueFigures queue;
   queue.name = QueueName{"q"};
+  queue.published_total = 0;
+  queue.acked_total = 0;
   state.set_queues({queue}, kNow);
   EXPECT_FALSE(state.queues().at("q").in_rate.has_value());
   queue.published_total = 50;
@@ -132,6 +134,32 @@ TEST(LiveState, QueueRatesAreOfTheLastTenSeconds) {
 
   EXPECT_DOUBLE_EQ(*state.queues().at("q").in_rate, 5.0);
   EXPECT_DOUBLE_EQ(*state.queues().at("q").out_rate, 2.0);
+}
+
+// As RabbitMQ without its management API.
+TEST(LiveState, WhatABrokerDoesNotTellOfAQueueIsNotKnownAndIsNoStandstill) {
+  LiveState state = a_state();
+  QueueFigures queue;
+  queue.name = QueueName{"q"};
+  queue.ready = 5;
+  queue.consumers = 1;
+  auto beat = heartbeat("w1@host", kNow);
+  std::get<WorkerEvent>(beat).queues = "q";
+  std::get<WorkerEvent>(beat).freq = 3600.0;
+  for (int second = 0; second < 40; ++second) {
+    std::get<WorkerEvent>(beat).processed = second;  // it goes on, five are always ready
+    std::get<WorkerEvent>(beat).origin.timestamp = kNow + seconds{second};
+    state.apply(beat, kNow + seconds{second});
+    state.set_queues({queue}, kNow + seconds{second});
+  }
+  const LiveQueue& moves = state.queues().at("q");
+  EXPECT_FALSE(moves.in_rate || moves.out_rate || moves.drain_seconds);
+  EXPECT_FALSE(moves.why || moves.stalled_since);
+  EXPECT_FALSE(state.taken(kNow + seconds{40}).has_value());
+
+  for (int second = 40; second < 60; ++second) state.set_queues({queue}, kNow + seconds{second});
+  EXPECT_TRUE(state.queues().at("q").stalled_since.has_value())
+      << "its worker has taken nothing for 20 s";
 }
 
 TEST(Series, ASecondNobodyWatchedHasNoValues) {

@@ -1,4 +1,5 @@
 // umbel-collector: composition only.
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -6,6 +7,7 @@
 #include "umbel/collector/collector.hpp"
 #include "umbel/engines/engines.hpp"
 #include "umbel/enqueue/relay.hpp"
+#include "umbel/http/message.hpp"
 #include "umbel/ops/ops_server.hpp"
 #include "umbel/runtime/allocator.hpp"
 #include "umbel/runtime/settings.hpp"
@@ -18,7 +20,31 @@ struct Configuration {
   std::int64_t port = 5555;
   std::int64_t max_tasks = 100'000;
   std::int64_t max_connections = 512;
+  std::int64_t inspect_timeout = 1000;  // ms
+  std::string broker_api;
 };
+
+// The broker's URL with the management API's in it. Invalid: this broker has none.
+umbel::Result<std::string> with_broker_api(const std::string& broker, const std::string& api) {
+  if (api.empty()) return broker;
+  if (!broker.starts_with("amqp") && !broker.starts_with("pyamqp"))
+    return umbel::invalid("broker-api is for RabbitMQ, and the broker is none (amqp://…)");
+  const bool has_query = broker.find('?', broker.rfind(';') + 1) != std::string::npos;
+  return broker + (has_query ? "&" : "?") + "management=" + umbel::http::percent_encoded(api);
+}
+
+// Without passwords, and without options, in which others may stand.
+std::string shown(const std::string& urls) {
+  std::string shown;
+  std::string_view rest = urls;
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find(';'), rest.size());
+    const auto one = rest.substr(0, end);
+    shown += (shown.empty() ? "" : ";") + umbel::without_password(one.substr(0, one.find('?')));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return shown;
+}
 
 std::optional<int> read(Configuration& config, int argc, char** argv) {
   umbel::Settings settings{"umbel-collector",
@@ -41,6 +67,21 @@ std::optional<int> read(Configuration& config, int argc, char** argv) {
                config.max_connections, {.least = 8, .most = 4000});
   settings.add({"history-days", "days of history that are kept", "DAYS", {}}, options.history_days,
                {.least = 1, .most = 36'500});
+  settings.add({"enable-events",
+                "ask workers whose tasks make no events to tell of them",
+                "",
+                {"FLOWER_ENABLE_EVENTS"}},
+               options.enable_events);
+  settings.add({"inspect-timeout",
+                "how long workers' answers to remote control are waited for",
+                "MS",
+                {"FLOWER_INSPECT_TIMEOUT"}},
+               config.inspect_timeout, {.least = 10, .most = 60'000});
+  settings.add({"broker-api",
+                "RabbitMQ's management API, for what AMQP does not tell of queues",
+                "URL",
+                {"FLOWER_BROKER_API"}},
+               config.broker_api);
   settings.add({"result-days", "days that results stay in the store", "DAYS", {}},
                options.result_days, {.least = 1, .most = 36'500});
   settings.add({"static-targets",
@@ -57,9 +98,10 @@ std::optional<int> read(Configuration& config, int argc, char** argv) {
   options.port = static_cast<std::uint16_t>(config.port);
   options.max_tasks = static_cast<std::size_t>(config.max_tasks);
   options.max_connections = static_cast<std::size_t>(config.max_connections);
+  options.inspect_timeout = std::chrono::milliseconds{config.inspect_timeout};
   options.version = umbel::version();
-  options.broker = umbel::without_password(config.common.broker);
-  options.store = umbel::without_password(config.common.store);
+  options.broker = shown(config.common.broker);
+  options.store = shown(config.common.store);
   return std::nullopt;
 }
 
@@ -77,7 +119,9 @@ int main(int argc, char** argv) {
   if (const auto done = read(config, argc, argv)) return *done;
   const umbel::SystemClock clock;
   const umbel::Log log{"umbel-collector", config.common.log_level, config.common.log_format};
-  const auto broker = umbel::open_broker(config.common.broker, clock, log);
+  const auto url = with_broker_api(config.common.broker, config.broker_api);
+  if (!url) return fail(log, url.error());
+  const auto broker = umbel::open_broker(*url, clock, log);
   if (!broker) return fail(log, broker.error());
   const auto store = umbel::open_store(config.common.store, clock, log);
   if (!store) return fail(log, store.error());

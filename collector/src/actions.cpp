@@ -8,7 +8,9 @@
 #include <optional>
 #include <utility>
 
+#include "control_command.hpp"
 #include "flower.hpp"
+#include "revoking.hpp"
 #include "task_actions.hpp"
 #include "task_detail.hpp"
 #include "umbel/base/text.hpp"
@@ -72,31 +74,6 @@ Result<TaskId> retry_one(const ApiParts& parts, const TaskId& id) {
   return accepted->front().id;
 }
 
-std::string revoked_document() {
-  return celery::to_json(
-      celery::exception_document("TaskRevokedError", "revoked", "celery.exceptions"));
-}
-
-// Nothing: it is revoked. The store alone decides whether it has started.
-Result<void> revoke_one(const ApiParts& parts, const TaskId& id) {
-  const auto task = find(parts, id);
-  if (!task) return task.error();
-  if (const auto may = may_revoke(*task); !may.allowed) return Error{Errc::Conflict, may.why};
-  const NamedTask named{id, task->name.value_or(""), QueueName{task->queue.value_or("")}};
-  const auto answer =
-      parts.store.results().revoke({&named, 1}, revoked_document(), parts.clock.wall());
-  if (!answer) return answer.error();
-  switch (answer->front()) {
-    case Revocation::Revoked:
-      return {};
-    case Revocation::Running:
-      return Error{Errc::Conflict, "it runs already; a running task cannot be called off"};
-    case Revocation::Ended:
-      break;
-  }
-  return Error{Errc::Conflict, "it has ended"};
-}
-
 template <class Act>
 Response each_of(const ApiParts& parts, const Request& request, const char* action, Act act) {
   const auto ids = ids_of(request);
@@ -132,31 +109,59 @@ Response retry(const ApiParts& parts, const Request& request) {
                  });
 }
 
+// `terminate` and `signal` from the body; Flower's from the query or from a form.
+Result<RevokeHow> how_of(const std::optional<bool>& terminate,
+                         const std::optional<std::string>& signal) {
+  RevokeHow how;
+  how.terminate = terminate.value_or(false);
+  if (!signal || signal->empty()) return how;
+  const auto name = signal_name(*signal);
+  if (!name) return name.error();
+  how.signal = *name;
+  return how;
+}
+
 Response revoke(const ApiParts& parts, const Request& request) {
   using Why = std::optional<std::string>;
-  return each_of(parts, request, "task.revoke",
-                 [&](const TaskId& id, json::object&, AuditEntry&) -> Why {
-                   const auto done = revoke_one(parts, id);
+  std::optional<bool> terminate;
+  std::optional<std::string> signal;
+  if (const auto body = celery::parse_json(request.body); body && body->is_object()) {
+    if (const auto* const given = body->get_object().if_contains("terminate")) {
+      if (!given->is_bool()) return error_response(400, "terminate: allowed is true or false");
+      terminate = given->get_bool();
+    }
+    if (const auto* const given = body->get_object().if_contains("signal")) {
+      if (!given->is_string()) return error_response(400, "signal: allowed is its name");
+      signal = std::string{given->get_string()};
+    }
+  }
+  const auto how = how_of(terminate, signal);
+  if (!how) return error_response(400, how.error().what);
+  return each_of(parts, request, how->terminate ? "task.terminate" : "task.revoke",
+                 [&](const TaskId& id, json::object&, AuditEntry& line) -> Why {
+                   if (how->terminate) line.detail = how->signal;
+                   const auto done = revoke_task(parts, id, *how);
                    return done ? Why{} : Why{done.error().what};
                  });
 }
 
-// Flower's takes `terminate` from the query or from a form.
 Response revoke_as_flower(const ApiParts& parts, const Request& request) {
   Request form = request;
   form.query = request.body;
+  RevokeHow how;
   for (const auto& each : {request, form}) {
     const auto terminate = flower::bool_argument(each, "terminate");
     if (!terminate) return error_response(400, terminate.error().what);
-    if (*terminate) {
-      return error_response(400,
-                            "a running task cannot be terminated here; without `terminate` a task "
-                            "that has not started is revoked");
-    }
+    const auto given = how_of(*terminate, each.argument("signal"));
+    if (!given) return error_response(400, given.error().what);
+    how.terminate = how.terminate || given->terminate;
+    if (each.argument("signal")) how.signal = given->signal;
   }
   const TaskId id{request.parameters.at("id")};
-  auto line = audit_entry(parts, request, "task.revoke", id.str());
-  const auto done = revoke_one(parts, id);
+  auto line =
+      audit_entry(parts, request, how.terminate ? "task.terminate" : "task.revoke", id.str());
+  if (how.terminate) line.detail = how.signal;
+  const auto done = revoke_task(parts, id, how);
   if (!done) line.outcome = done.error().what;
   note(parts, {line});
   if (done) {
@@ -165,6 +170,7 @@ Response revoke_as_flower(const ApiParts& parts, const Request& request) {
   const auto code = done.error().code;
   return error_response(code == Errc::NotFound   ? 404
                         : code == Errc::Conflict ? 409
+                        : code == Errc::TimedOut ? 504
                                                  : 503,
                         done.error().what);
 }

@@ -4,6 +4,7 @@
 
 #include "apply_request.hpp"
 #include "flower.hpp"
+#include "inspector.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/metrics/catalogue.hpp"
@@ -125,12 +126,29 @@ Response status(const ApiParts& parts, const Request& request) {
   return text ? json_response(*text) : refused(text.error());
 }
 
+// Of those that are online, or one of them. Nobody being there is no error.
+Result<void> ask_workers(const ApiParts& parts, const std::string& wanted) {
+  const bool somebody = parts.live.with([&, now = parts.clock.wall()](LiveState& state) {
+    for (const auto& [name, worker] : state.workers()) {
+      if ((wanted.empty() || wanted == name) && worker.state.status(now) == WorkerStatus::Online)
+        return true;
+    }
+    return false;
+  });
+  if (!somebody) return {};
+  return parts.inspector.inspect(wanted.empty() ? std::vector<std::string>{} : std::vector{wanted});
+}
+
 Response list_workers(const ApiParts& parts, const Request& request) {
-  const auto refresh =
-      flower::bool_argument(request, "refresh");  // always fresh here; still checked
+  const auto refresh = flower::bool_argument(request, "refresh");
   if (!refresh) return refused(refresh.error());
   const auto only_status = flower::bool_argument(request, "status");
   if (!only_status) return refused(only_status.error());
+  const std::string wanted = request.argument("workername").value_or("");
+  if (*refresh) {
+    const auto asked = ask_workers(parts, wanted);
+    if (!asked) return refused(asked.error());
+  }
   const WallTime now = parts.clock.wall();
   if (*only_status) {
     return json_response(flower::text(parts.live.with([&](LiveState& state) {
@@ -143,12 +161,16 @@ Response list_workers(const ApiParts& parts, const Request& request) {
   }
   const auto catalogue = parts.store.catalogue().all();
   if (!catalogue) return refused(catalogue.error());
-  const std::string wanted = request.argument("workername").value_or("");
+  const auto inspections = parts.inspections.all();
   const json::object answer = parts.live.with([&](LiveState& state) {
     json::object workers;
     for (const auto& [name, worker] : state.workers()) {
-      if (wanted.empty() || wanted == name)
-        workers.emplace(name, flower::worker(worker, *catalogue));
+      if (!wanted.empty() && wanted != name) continue;
+      const auto told = inspections.find(name);
+      workers.emplace(
+          name, flower::worker(
+                    worker, told == inspections.end() ? std::nullopt : std::optional{told->second},
+                    *catalogue));
     }
     return workers;
   });

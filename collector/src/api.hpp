@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "assets.hpp"
+#include "control_client.hpp"
 #include "discovery.hpp"
+#include "inspections.hpp"
 #include "live.hpp"
 #include "live_stream.hpp"
 #include "umbel/base/clock.hpp"
@@ -20,9 +22,15 @@
 
 namespace umbel::collector {
 
+class Inspector;
+
 // What the routes use; all of it outlives them.
 struct ApiParts {
   Live& live;
+  Broker& broker;
+  ControlClient& control;
+  Inspections& inspections;
+  Inspector& inspector;
   LiveStream& stream;
   Store& store;
   History& history;

@@ -4,13 +4,17 @@
 
 #include "actions.hpp"
 #include "api.hpp"
+#include "control_client.hpp"
+#include "control_routes.hpp"
 #include "figure_routes.hpp"
 #include "figures.hpp"
 #include "gauges.hpp"
+#include "inspector.hpp"
 #include "intake.hpp"
 #include "live.hpp"
 #include "live_stream.hpp"
 #include "page_routes.hpp"
+#include "repair.hpp"
 #include "schedule_api.hpp"
 #include "search_routes.hpp"
 #include "store_keeper.hpp"
@@ -50,6 +54,21 @@ struct Collector::Impl {
                log,
                intake_options(options),
                [this] { return stream.sequence(); }},
+        control{broker, clock, metrics, log, {.limit = options.inspect_timeout}},
+        repair{control,
+               live,
+               store.results(),
+               {},
+               clock,
+               log,
+               [this](std::vector<TaskEvent> events) { intake.tell(std::move(events)); }},
+        inspector{control,
+                  inspections,
+                  live,
+                  repair,
+                  clock,
+                  log,
+                  {.enable_events = options.enable_events}},
         figures{broker, store, history, live, clock, log, figures_options(options)},
         keeper{store, clock, metrics, log, std::chrono::hours{24 * options.result_days}} {}
 
@@ -90,6 +109,10 @@ struct Collector::Impl {
     }
     http::Router router;
     const ApiParts parts{live,
+                         broker,
+                         control,
+                         inspections,
+                         inspector,
                          stream,
                          store,
                          history,
@@ -106,6 +129,7 @@ struct Collector::Impl {
                        options.broker, options.store, options.max_tasks, options.history_days});
     add_search_routes(router, parts);
     add_action_routes(router, parts);
+    add_control_routes(router, parts);
     add_schedule_routes(router, parts);
     add_page_routes(router, parts.assets);
     if (more_routes) {
@@ -159,12 +183,15 @@ struct Collector::Impl {
     const std::uint64_t kept = intake.kept_push_sequence();
     stream.start(kept == 0 ? 0 : kept + kUntoldNumbers,
                  {.version = options.version, .since = intake.since()});
+    control.start();
     if (auto opened = open_server(); !opened) {
+      control.stop();
       stream.stop();
       server.reset();
       return opened;
     }
     intake.start();
+    inspector.start();
     figures.start();
     keeper.start();
     log.info("collector started", {{"address", options.address}, {"port", server->port()}});
@@ -175,6 +202,8 @@ struct Collector::Impl {
     if (server) server->stop();
     keeper.stop();
     figures.stop();
+    control.stop();
+    inspector.stop();
     intake.stop();
     stream.stop();
   }
@@ -193,6 +222,10 @@ struct Collector::Impl {
   LiveStream stream;
   Gauges gauges;
   Intake intake;
+  ControlClient control;
+  Inspections inspections;
+  Repair repair;
+  Inspector inspector;
   Figures figures;
   StoreKeeper keeper;
   std::unique_ptr<http::Server> server;

@@ -42,9 +42,18 @@ json::value registered(const WorkerState& worker, const std::vector<CatalogueEnt
   return names;
 }
 
+json::value told_object(const std::optional<Inspection>& told) {
+  if (!told) return nullptr;
+  json::object object = told->answers;
+  object.erase("registered");  // stands in the row
+  object["at"] = to_unix_seconds(told->at);
+  return object;
+}
+
 }  // namespace
 
 Result<json::object> worker_answer(const LiveState& state, const std::string& name,
+                                   const std::optional<Inspection>& told,
                                    const std::vector<CatalogueEntry>* catalogue, WallTime now) {
   const auto found = state.workers().find(name);
   if (found == state.workers().end())
@@ -55,7 +64,8 @@ Result<json::object> worker_answer(const LiveState& state, const std::string& na
   row["sw_sys"] = text_or_null(worker.sw_sys);
   row["freq"] = worker.freq;
   row["first_seen"] = time_or_null(worker.first_seen);
-  row["registered"] = registered(worker, catalogue);
+  const json::value* const said = told ? told->answers.if_contains("registered") : nullptr;
+  row["registered"] = said != nullptr ? *said : registered(worker, catalogue);
 
   json::array busy, names;
   const WorkerDetail* const detail = state.worker_detail(name);
@@ -77,6 +87,7 @@ Result<json::object> worker_answer(const LiveState& state, const std::string& na
        rows_of(tasks.oldest({.running = false, .worker = name, .queue = {}}, kShownPrefetched))},
       {"spark_busy", std::move(busy)},
       {"names", std::move(names)},
+      {"told", told_object(told)},
       {"now", to_unix_seconds(now)}};
 }
 
@@ -87,13 +98,15 @@ Result<json::object> queue_answer(const LiveState& state, const std::string& nam
   json::array trend, consumers, names;
   if (const QueueDetail* const detail = state.queue_detail(name)) {
     detail->minutes().each(unix_second(now), [&](std::int64_t t, const QueueMinute* minute) {
-      const auto value = [&](std::uint64_t QueueMinute::*what) {
-        return minute == nullptr ? json::value(nullptr) : json::value(minute->*what);
+      const auto flow = [&](std::uint64_t QueueMinute::*what) {
+        return minute == nullptr || !minute->flow_known ? json::value(nullptr)
+                                                        : json::value(minute->*what);
       };
-      trend.push_back(json::object{{"t", t},
-                                   {"ready", value(&QueueMinute::most_ready)},
-                                   {"in", value(&QueueMinute::in)},
-                                   {"out", value(&QueueMinute::out)}});
+      trend.push_back(json::object{
+          {"t", t},
+          {"ready", minute == nullptr ? json::value(nullptr) : json::value(minute->most_ready)},
+          {"in", flow(&QueueMinute::in)},
+          {"out", flow(&QueueMinute::out)}});
     });
   }
   for (const auto& [worker, live] : state.workers()) {

@@ -13,11 +13,11 @@ namespace umbel::collector {
 
 inline constexpr std::size_t kShownPrefetched = 100, kShownOldest = 20, kShownRunning = 1000;
 
-// `catalogue`: the tasks there are; those of its queues are the ones it can run. nullptr: not
-// known. NotFound: no such worker.
+// `told`: what it answered when it was asked. `catalogue`: the tasks there are; where it did not
+// say which it knows, those of its queues. nullptr: not known. NotFound: no such worker.
 [[nodiscard]] Result<boost::json::object> worker_answer(
-    const LiveState& state, const std::string& name, const std::vector<CatalogueEntry>* catalogue,
-    WallTime now);
+    const LiveState& state, const std::string& name, const std::optional<Inspection>& told,
+    const std::vector<CatalogueEntry>* catalogue, WallTime now);
 // NotFound: no such queue.
 [[nodiscard]] Result<boost::json::object> queue_answer(const LiveState& state,
                                                        const std::string& name, WallTime now);

@@ -5,6 +5,8 @@
 
 #include "arguments.hpp"
 #include "detail_api.hpp"
+#include "flower.hpp"
+#include "inspector.hpp"
 #include "names_api.hpp"
 #include "openapi.hpp"
 #include "series_api.hpp"
@@ -23,6 +25,8 @@ Response refused(const Error& error) {
       return http::error_response(404, error.what);
     case Errc::Invalid:
       return http::error_response(400, error.what);
+    case Errc::TimedOut:
+      return http::error_response(504, error.what);
     default:
       return http::error_response(503, error.what);
   }
@@ -58,9 +62,17 @@ Result<json::object> name(const ApiParts& parts, const Request& request) {
 
 Result<json::object> worker(const ApiParts& parts, const Request& request) {
   const std::string& wanted = request.parameters.at("name");
+  const auto refresh = flower::bool_argument(request, "refresh");
+  if (!refresh) return refresh.error();
+  const bool here =
+      parts.live.with([&](LiveState& state) { return state.workers().contains(wanted); });
+  if (*refresh && here) {
+    if (const auto asked = parts.inspector.inspect({wanted}); !asked) return asked.error();
+  }
   const auto catalogue = parts.store.catalogue().all();
+  const auto told = parts.inspections.find(wanted);
   return parts.live.with([&, now = parts.clock.wall()](LiveState& state) {
-    return worker_answer(state, wanted, catalogue ? &*catalogue : nullptr, now);
+    return worker_answer(state, wanted, told, catalogue ? &*catalogue : nullptr, now);
   });
 }
 

@@ -239,7 +239,10 @@ Result<bool> bool_argument(const http::Request& request, std::string_view name) 
   return wrong(name, *given, "true or false");
 }
 
-json::object worker(const LiveWorker& worker, const std::vector<CatalogueEntry>& catalogue) {
+namespace {
+
+json::object told_by_events(const LiveWorker& worker,
+                            const std::vector<CatalogueEntry>& catalogue) {
   const WorkerState& state = worker.state;
   json::object total;
   for (const auto& [name, count] : worker.started) total.emplace(name, count);
@@ -265,7 +268,19 @@ json::object worker(const LiveWorker& worker, const std::vector<CatalogueEntry>&
     answer["active_queues"] = std::move(active);
     answer["registered"] = std::move(registered);
   }
-  answer["timestamp"] = seconds(state.last_seen);
+  return answer;
+}
+
+}  // namespace
+
+json::object worker(const LiveWorker& worker, const std::optional<Inspection>& inspection,
+                    const std::vector<CatalogueEntry>& catalogue) {
+  json::object answer = told_by_events(worker, catalogue);
+  if (inspection) {
+    for (const auto& [method, value] : inspection->answers) answer[method] = value;
+  }
+  answer["timestamp"] =
+      inspection ? to_unix_seconds(inspection->at) : seconds(worker.state.last_seen);
   return answer;
 }
 

@@ -40,8 +40,11 @@ inline constexpr std::size_t kMostTasks = 10'000;
 // `y yes t true on 1` and `n no f false off 0`; not given: false. Errc::Invalid otherwise.
 [[nodiscard]] Result<bool> bool_argument(const http::Request& request, std::string_view name);
 
-// What `inspect` would answer for this worker, as far as its events and the catalogue tell.
+// What the worker answered when it was asked (`stats`, `active_queues`, `registered`, `scheduled`,
+// `active`, `reserved`, `revoked`, `conf`); what it did not answer, as far as its events and the
+// catalogue tell.
 [[nodiscard]] boost::json::object worker(const LiveWorker& worker,
+                                         const std::optional<Inspection>& inspection,
                                          const std::vector<CatalogueEntry>& catalogue);
 
 // As Flower writes JSON: Python's separators, ASCII, and `</` as `<\/`.

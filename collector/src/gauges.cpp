@@ -16,7 +16,7 @@ constexpr std::array kBlindReasons{BlindReason::Cut, BlindReason::Gap, BlindReas
 
 struct Figures {
   std::array<std::uint64_t, kStates.size()> tasks{};
-  double online = 0, lost = 0, on_lost = 0;
+  double online = 0, lost = 0, on_lost = 0, unknown = 0;
   double lag = 0;
   double task_bytes = 0;
   std::array<std::uint64_t, kBlindReasons.size()> blind{};
@@ -35,6 +35,7 @@ Figures read(const LiveState& state, WallTime now) {
       figures.on_lost += static_cast<double>(state.tasks().running_on(name));
     }
   }
+  figures.unknown = static_cast<double>(state.tasks().unknown());
   figures.lag = std::chrono::duration<double>(state.lag(now)).count();
   figures.task_bytes = static_cast<double>(state.tasks().bytes());
   for (std::size_t i = 0; i < kBlindReasons.size(); ++i)
@@ -60,6 +61,7 @@ void Gauges::update() {
   metrics_.gauge(metrics::kWorkers, {"online"}).Set(figures.online);
   metrics_.gauge(metrics::kWorkers, {"lost"}).Set(figures.lost);
   metrics_.gauge(metrics::kTasksOnLostWorkers).Set(figures.on_lost);
+  metrics_.gauge(metrics::kTasksUnknown).Set(figures.unknown);
   metrics_.gauge(metrics::kEventLag).Set(figures.lag);
   if (figures.last_event)
     metrics_.gauge(metrics::kEventsLast).Set(to_unix_seconds(*figures.last_event));
@@ -97,10 +99,15 @@ void Gauges::update_queues(const std::map<std::string, LiveQueue>& queues, WallT
     show_if_known(label, "delayed", sum.delayed);
     show_if_known(label, "unacked", sum.unacked);
     metrics_.gauge(metrics::kQueueConsumers, {label}).Set(static_cast<double>(sum.consumers));
-    const auto age = sum.oldest_ready
-                         ? std::max(now - *sum.oldest_ready, std::chrono::microseconds{0})
-                         : std::chrono::microseconds{0};
-    metrics_.gauge(metrics::kQueueOldest, {label}).Set(std::chrono::duration<double>(age).count());
+    if (sum.oldest_ready || sum.ready == 0) {
+      const auto age = sum.oldest_ready
+                           ? std::max(now - *sum.oldest_ready, std::chrono::microseconds{0})
+                           : std::chrono::microseconds{0};
+      metrics_.gauge(metrics::kQueueOldest, {label})
+          .Set(std::chrono::duration<double>(age).count());
+    } else {
+      metrics_.remove(metrics::kQueueOldest, {label});
+    }
     shown_.insert(label);
   }
   std::erase_if(shown_, [&](const std::string& label) {

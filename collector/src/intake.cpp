@@ -126,6 +126,7 @@ void Intake::turn(const std::stop_token& stop) {
     }
   }
   take_outcome(milliseconds{0});
+  take_told();
   say();
   if (clock_.steady() - last_tail_ >= options_.tail_every) tail_results();
   if (history_is_due()) hand_over();
@@ -235,7 +236,10 @@ Intake::Recalled Intake::read_back(const std::vector<Taken>& events) {
         if (pressed || is_final(*known)) recalled.try_emplace(task->uuid, *state.find(task->uuid));
         continue;
       }
-      if (taken.again || may_be_known(*task, state.evicted() > 0)) wanted.insert(task->uuid);
+      if (taken.again || may_be_known(*task, state.evicted() > 0) ||
+          state.perhaps_applied(taken.event)) {
+        wanted.insert(task->uuid);
+      }
     }
   });
   for (const TaskId& id : wanted) {
@@ -267,15 +271,19 @@ Result<Task> Intake::recall(const TaskId& id) {
 
 void Intake::apply(const std::vector<Taken>& events, Recalled recalled, WallTime now) {
   if (events.empty()) return;
+  std::vector<bool> repeated(events.size());
   const auto [missed, evicted] = live_.with([&](LiveState& state) {
     std::uint64_t newly_missed = 0;
     const std::uint64_t evicted_before = state.evicted();
-    for (const Taken& taken : events) {
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      const Taken& taken = events[i];
       bring_back(state, taken.event, recalled);
       if (taken.again) {
         apply_again(state, taken, now);
         continue;
       }
+      repeated[i] = state.was_applied(taken.event);
+      if (repeated[i]) continue;
       const std::uint64_t missed_before = state.totals().missed_events;
       const Task* const task = state.apply(taken.event, now, taken.published);
       if (!taken.told) newly_missed += state.totals().missed_events - missed_before;
@@ -283,11 +291,11 @@ void Intake::apply(const std::vector<Taken>& events, Recalled recalled, WallTime
     }
     return std::pair{newly_missed, state.evicted() - evicted_before};
   });
-  for (const Taken& taken : events) {
-    if (taken.again || taken.told) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events[i].again || events[i].told || repeated[i]) {
       metrics_.counter(metrics::kHistoryReread).Increment();
     } else {
-      count(taken.event);
+      count(events[i].event);
     }
   }
   metrics_.counter(metrics::kEventsGap).Increment(static_cast<double>(missed));
@@ -327,6 +335,40 @@ void Intake::count(const Event& event) {
 
 void Intake::keep(const Task& task, const TaskEvent& event) {
   if (mode_ != Mode::Ahead) backlog_.keep(task, moment_of(event));
+}
+
+void Intake::tell(std::vector<TaskEvent> events) {
+  const std::lock_guard lock{told_mutex_};
+  const std::size_t room = kMostAwaited - std::min(kMostAwaited, found_out_.size());
+  if (events.size() > room) events.resize(room);  // the others are found out once more
+  std::move(events.begin(), events.end(), std::back_inserter(found_out_));
+}
+
+void Intake::take_told() {
+  if (mode_ == Mode::Behind) return;  // the order of the events decides
+  std::vector<TaskEvent> events;
+  {
+    const std::lock_guard lock{told_mutex_};
+    events.swap(found_out_);
+  }
+  for (const TaskEvent& event : events) {
+    const bool here = live_.with([&](LiveState& state) { return state.knows(event.uuid); });
+    auto known = here ? Result<Task>{not_found("")} : recall(event.uuid);
+    if (!known && known.error().code != Errc::NotFound) continue;
+    const bool news = live_.with([&](LiveState& state) {
+      if (known) state.adopt(std::move(*known));
+      const auto before = state.tasks().state_of(event.uuid);
+      if (before && (is_final(*before) ||
+                     (event.type == TaskEventType::Started && *before == TaskState::Started))) {
+        return false;
+      }
+      const Task* const task = state.apply(event, clock_.wall());
+      if (task != nullptr) keep(*task, event);
+      return task != nullptr;
+    });
+    if (news && event.type != TaskEventType::Started)
+      metrics_.counter(metrics::kTasksClosed).Increment();
+  }
 }
 
 void Intake::tail_results() {

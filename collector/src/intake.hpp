@@ -66,6 +66,10 @@ class Intake {
   void start();
   void stop();  // writes what is left, if it can
 
+  // Events that did not come with the stream: ends and starts that were found out otherwise. Taken
+  // in soon, and only while they are news. Thread-safe.
+  void tell(std::vector<TaskEvent> events);
+
   [[nodiscard]] std::uint64_t kept_push_sequence() const {
     return committed_.push_sequence;
   }                                                                       // after load()
@@ -108,6 +112,9 @@ class Intake {
   void apply_again(LiveState& state, const Taken& taken, WallTime now);
   void count(const Event& event);
   void keep(const Task& task, const TaskEvent& event);
+
+  // what was found out otherwise
+  void take_told();
 
   // results
   void tail_results();
@@ -167,6 +174,9 @@ class Intake {
   Outage events_outage_, history_outage_, results_outage_;
   metrics::BoundedLabel types_;
   std::map<std::string, prometheus::Counter*> counters_;
+
+  std::mutex told_mutex_;
+  std::vector<TaskEvent> found_out_;
 
   mutable std::mutex mutex_;  // of the two below
   std::string broker_error_ = "no events have been read yet";

@@ -29,6 +29,25 @@ json::value micros(const std::optional<WallTime>& time) {
   return time ? json::value(to_micros(*time)) : json::value(nullptr);
 }
 
+json::array taken_note(const TakenIn& taken) {
+  return {to_micros(taken.at), taken.pid,
+          taken.clock ? json::value(*taken.clock) : json::value(nullptr)};
+}
+
+TakenIn taken_from(const json::object& note, std::string_view key) {
+  TakenIn taken;
+  const json::value* const parts = note.if_contains(key);
+  if (parts == nullptr || !parts->is_array() || parts->get_array().size() != 3) return taken;
+  const auto whole = [&](std::size_t at) {
+    boost::system::error_code none;
+    return parts->get_array()[at].to_number<std::int64_t>(none);
+  };
+  taken.at = from_micros(whole(0));
+  taken.pid = whole(1);
+  if (!parts->get_array()[2].is_null()) taken.clock = whole(2);
+  return taken;
+}
+
 json::object worker_note(const LiveWorker& worker) {
   const WorkerState& state = worker.state;
   json::object note{{"name", state.name.str()},
@@ -42,7 +61,9 @@ json::object worker_note(const LiveWorker& worker) {
                     {"slots", state.slots},
                     {"queues", state.queues},
                     {"first_seen", micros(state.first_seen)},
-                    {"last_seen", micros(state.last_seen)}};
+                    {"last_seen", micros(state.last_seen)},
+                    {"tasks_taken", taken_note(worker.tasks_taken)},
+                    {"own_taken", taken_note(worker.own_taken)}};
   if (state.said_goodbye) note["goodbye"] = true;
   return note;
 }
@@ -67,6 +88,8 @@ LiveWorker worker_from(const json::object& note) {
   state.first_seen = time(note, "first_seen");
   state.last_seen = time(note, "last_seen");
   state.said_goodbye = note.contains("goodbye");
+  worker.tasks_taken = taken_from(note, "tasks_taken");
+  worker.own_taken = taken_from(note, "own_taken");
   return worker;
 }
 

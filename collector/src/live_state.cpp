@@ -118,6 +118,19 @@ std::optional<microseconds> wait_of(const Task& before, const TaskEvent& event, 
 
 }  // namespace
 
+void TakenIn::take(const EventOrigin& origin) {
+  if (origin.pid == 0) return;  // made of a result, or of what a worker said when it was asked
+  if (origin.pid == pid && origin.timestamp < at) return;
+  at = origin.timestamp;
+  clock = origin.clock;
+  pid = origin.pid;
+}
+
+bool TakenIn::covers(const EventOrigin& origin) const {
+  return origin.pid == pid && origin.timestamp <= at &&
+         (!origin.clock || !clock || *origin.clock <= *clock);
+}
+
 LiveState::LiveState(std::size_t most_tasks, WallTime started)
     : started_{started}, tasks_{limits_for(most_tasks)}, names_{started} {}
 
@@ -190,6 +203,9 @@ const Task* LiveState::apply(const Event& event, WallTime now, std::optional<Wal
     WallTime happened = about_task->origin.timestamp;
     if (LiveWorker* worker = worker_of(about_task->origin)) {
       number(about_task->origin, *worker, now, arrived);
+      if (about_task->type != TaskEventType::Custom) worker->tasks_taken.take(about_task->origin);
+      ++worker->task_events;
+      worker->silent = false;
       worker->clock.heard(happened, arrived);
       happened = worker->clock.ours(happened);
       note_start(*about_task, *worker);
@@ -206,9 +222,102 @@ const Task* LiveState::apply(const Event& event, WallTime now, std::optional<Wal
     found->second.state.name = WorkerName{name};
   }
   number(about_worker.origin, found->second, now, arrived);
+  found->second.own_taken.take(about_worker.origin);
+  found->second.last_told = about_worker.type;
+  found->second.says_slots = found->second.says_slots || about_worker.slots.has_value();
+  found->second.says_queues = found->second.says_queues || about_worker.queues.has_value();
   found->second.clock.heard(about_worker.origin.timestamp, arrived);
   umbel::apply(found->second.state, about_worker, now);
   return nullptr;
+}
+
+const LiveWorker* LiveState::sender_of(const Event& event) const {
+  const auto& origin =
+      std::visit([](const auto& each) -> const EventOrigin& { return each.origin; }, event);
+  const auto found = workers_.find(origin.hostname);
+  return found == workers_.end() ? nullptr : &found->second;
+}
+
+bool LiveState::perhaps_applied(const Event& event) const {
+  const LiveWorker* const worker = sender_of(event);
+  if (worker == nullptr) return false;
+  const auto* const about_task = std::get_if<TaskEvent>(&event);
+  return about_task != nullptr ? worker->tasks_taken.covers(about_task->origin)
+                               : worker->own_taken.covers(std::get<WorkerEvent>(event).origin);
+}
+
+bool LiveState::was_applied(const Event& event) const {
+  if (!perhaps_applied(event)) return false;
+  const auto* const about_task = std::get_if<TaskEvent>(&event);
+  if (about_task == nullptr) {
+    const LiveWorker& worker = *sender_of(event);
+    const auto& about_worker = std::get<WorkerEvent>(event);
+    const auto& sequence = about_worker.origin.sequence;
+    return (!sequence || *sequence <= worker.last_sequence) &&
+           (about_worker.origin.timestamp < worker.own_taken.at ||
+            about_worker.type == worker.last_told);
+  }
+  auto task = tasks_.find(about_task->uuid);
+  if (!task) task = tasks_.stub(about_task->uuid);
+  if (!task) return false;
+  const auto shows = [&](const std::optional<WallTime>& time) {
+    return time && *time >= about_task->origin.timestamp;
+  };
+  switch (about_task->type) {
+    case TaskEventType::Received:
+      return shows(task->received);
+    case TaskEventType::Started:
+      return shows(task->started);
+    case TaskEventType::Succeeded:
+      return shows(task->succeeded);
+    case TaskEventType::Failed:
+      return shows(task->failed);
+    case TaskEventType::Retried:
+      return shows(task->retried);
+    case TaskEventType::Revoked:
+      return shows(task->revoked);
+    case TaskEventType::Rejected:
+      return shows(task->rejected);
+    case TaskEventType::Sent:
+    case TaskEventType::Custom:
+      break;
+  }
+  return false;
+}
+
+bool LiveState::hear_of(const std::string& name, const WorkerFacts& facts, WallTime now) {
+  constexpr double kUnheardFreq = 60;  // seconds; of one that does not say, as in Celery
+  auto found = workers_.find(name);
+  if (found == workers_.end()) {
+    if (name.empty() || workers_.size() >= kMostWorkers) return false;
+    found = workers_.emplace(name, LiveWorker{}).first;
+    found->second.state.name = WorkerName{name};
+    found->second.state.freq = kUnheardFreq;
+  }
+  LiveWorker& worker = found->second;
+  if (!worker.state.said_goodbye) {
+    worker.state.last_seen = std::max(worker.state.last_seen.value_or(now), now);
+    if (!worker.state.first_seen) worker.state.first_seen = now;
+  }
+  if (facts.pid > 0 && worker.state.pid == 0) worker.state.pid = facts.pid;
+  if (!facts.pool.empty()) worker.pool = facts.pool;
+  if (facts.slots > 0 && !worker.says_slots) worker.state.slots = facts.slots;
+  if (!facts.queues.empty() && !worker.says_queues) worker.state.queues = facts.queues;
+  return true;
+}
+
+void LiveState::set_silent(const std::string& name, bool silent) {
+  if (const auto found = workers_.find(name); found != workers_.end())
+    found->second.silent = silent;
+}
+
+bool LiveState::set_unknown(const TaskId& id, std::optional<WallTime> since) {
+  auto task = tasks_.find(id);
+  if (!task || is_final(task->state) || task->unknown_since.has_value() == since.has_value())
+    return false;
+  task->unknown_since = since;
+  tasks_.put(*task);
+  return true;
 }
 
 const Task* LiveState::apply_again(const TaskEvent& event, WallTime now) {
@@ -306,6 +415,7 @@ const Task* LiveState::merge(const TaskEvent& event, WallTime now,
 
 void LiveState::blind(WallTime from, WallTime to, BlindReason reason, std::uint64_t lost,
                       const std::string& who) {
+  unseen_ = true;
   const std::int64_t longer = blind_.add({.from = unix_second(from),
                                           .to = unix_second(to),
                                           .reason = reason,
@@ -348,6 +458,8 @@ void LiveState::caught_up(WallTime now) {
     watched_ = t;
   }
   monitor_.events_read = now;
+  if (unseen_) ++gaps_;
+  unseen_ = false;
 }
 
 void LiveState::blind_until(WallTime from) {
@@ -402,13 +514,21 @@ void LiveState::set_queues(const std::vector<QueueFigures>& queues, WallTime now
 
 void LiveState::measure_queues(const std::vector<QueueFigures>& queues, WallTime now) {
   std::erase_if(queue_details_, [&](const auto& item) { return !queues_.contains(item.first); });
+  std::vector<std::pair<std::vector<std::string>, std::int64_t>> takers;
+  for (const auto& [name, worker] : workers_)
+    takers.emplace_back(parts_of(worker.state.queues), worker.state.processed);
   for (const QueueFigures& each : queues) {
     auto detail = queue_details_.find(each.name.str());
     if (detail == queue_details_.end()) {
       if (queue_details_.size() >= kMostQueueDetails) continue;
       detail = queue_details_.try_emplace(each.name.str()).first;
     }
-    detail->second.measure(each, now);
+    std::int64_t processed = 0;
+    for (const auto& [takes, by_them] : takers) {
+      if (takes.empty() || std::find(takes.begin(), takes.end(), each.name.str()) != takes.end())
+        processed += by_them;
+    }
+    detail->second.measure(each, processed, now);
   }
 }
 
@@ -470,8 +590,8 @@ void LiveState::tick(WallTime now) {
   for (const auto& [name, queue] : queues_) ready += queue.figures.ready;
   if (monitor_.events_read && now - *monitor_.events_read < seconds{3}) {
     const auto waiting = queues_known ? std::optional{ready} : std::nullopt;
-    series_.measure(now, in_state(TaskState::Started), waiting);
-    rollup_.measure(unix_second(now), in_state(TaskState::Started), waiting);
+    series_.measure(now, running(), waiting);
+    rollup_.measure(unix_second(now), running(), waiting);
   } else if (monitor_.events_read && *monitor_.events_read >= started_ &&
              now - *monitor_.events_read >= kLate) {
     const bool reading = now - monitor_.lag_at < kLate;
@@ -516,9 +636,12 @@ microseconds LiveState::lag(WallTime now) const {
   return unread > seconds{2} ? std::max<microseconds>(unread, of_events) : of_events;
 }
 
-std::uint64_t LiveState::taken(WallTime now) const {
+std::optional<std::uint64_t> LiveState::taken(WallTime now) const {
   std::uint64_t held = 0, running = 0;
-  for (const auto& [name, queue] : queues_) held += queue.figures.unacked.value_or(0);
+  for (const auto& [name, queue] : queues_) {
+    if (!queue.figures.unacked) return std::nullopt;
+    held += *queue.figures.unacked;
+  }
   for (const auto& [name, worker] : workers_) {
     if (worker.state.status(now) != WorkerStatus::Online) continue;
     running += static_cast<std::uint64_t>(std::max<std::int64_t>(worker.state.active, 0));
@@ -566,7 +689,7 @@ Truth LiveState::truth(WallTime now) const {
   facts.history_error = monitor_.history_error;
   facts.broker_error = monitor_.broker_error;
   facts.store_error = monitor_.store_error;
-  facts.taken = taken(now);
+  facts.taken = taken(now).value_or(0);
   facts.history_sheds =
       monitor_.history_shed && now - *monitor_.history_shed < std::chrono::minutes{1};
   return line_of_truth(facts);

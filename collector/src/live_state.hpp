@@ -15,6 +15,7 @@
 #include "blind_spans.hpp"
 #include "clock_watch.hpp"
 #include "errors.hpp"
+#include "inspections.hpp"
 #include "names.hpp"
 #include "queue_detail.hpp"
 #include "rollup.hpp"
@@ -41,8 +42,33 @@ struct Totals {  // since the history began
   friend bool operator==(const Totals&, const Totals&) = default;
 };
 
+// How far the events of one kind of a worker have been taken in. A broker may deliver again what
+// was taken in and not committed; each worker's own order tells it.
+struct TakenIn {
+  WallTime at{};  // by the worker's clock
+  std::optional<std::int64_t> clock;
+  std::int64_t pid = 0;
+
+  void take(const EventOrigin& origin);
+  // Whether this origin lies before what was taken in, as far as its time and clock tell.
+  [[nodiscard]] bool covers(const EventOrigin& origin) const;
+};
+
 struct LiveWorker {
   WorkerState state;
+  std::string pool;         // its kind; empty: it has not been asked
+  bool says_slots = false;  // its heartbeats do; otherwise its answers to inspection do
+  bool says_queues = false;
+  std::uint64_t task_events = 0;  // since the start
+  bool silent = false;            // it takes tasks and tells of none: their events are off
+  TakenIn tasks_taken, own_taken;
+  WorkerEventType last_told = WorkerEventType::Heartbeat;  // about itself
+
+  // What it held when it died is delivered again, and is run again; of one that does not say what
+  // it is, that is not denied.
+  [[nodiscard]] bool comes_back() const {
+    return state.sw_ident.empty() || state.sw_ident == "umbel";
+  }
   std::uint64_t last_sequence = 0;               // 0: it numbers nothing, or nothing seen yet
   std::map<std::string, std::uint64_t> started;  // by task name, at most kNamesPerWorker
   std::optional<WallTime> heard;                 // when its last numbered event arrived
@@ -116,6 +142,10 @@ class LiveState {
   // reached the broker; nothing: `now`. Answers the task, until the next call, if it was about one.
   const Task* apply(const Event& event, WallTime now,
                     std::optional<WallTime> published = std::nullopt);
+  // Whether the event may have been applied before, as far as its sender's order tells; and whether
+  // it was, as its task, which has to be here, or its worker shows.
+  [[nodiscard]] bool perhaps_applied(const Event& event) const;
+  [[nodiscard]] bool was_applied(const Event& event) const;
   // Merges what was counted before: no count changes, and workers stay as they are.
   const Task* apply_again(const TaskEvent& event, WallTime now);
   // Batches of the stream that are gone: published after `from`, before `to`.
@@ -138,6 +168,17 @@ class LiveState {
   // The machine's clock was set by so much: what was noted by it moves along.
   void clock_stepped(std::chrono::microseconds by);
 
+  // --- from remote control
+  // What a worker said of itself, which is a sign of life. False: there is no room for one more.
+  bool hear_of(const std::string& name, const WorkerFacts& facts, WallTime now);
+  // Whether it takes tasks and tells of none.
+  void set_silent(const std::string& name, bool silent);
+  // From this time on nobody knows what became of the task; nothing: somebody does after all.
+  // Answers whether that is new; never so of a task that has ended, or is not here.
+  bool set_unknown(const TaskId& id, std::optional<WallTime> since);
+  // How many times the stream was read to its end after a span that was not seen.
+  [[nodiscard]] std::uint64_t gaps() const { return gaps_; }
+
   // --- from figures
   void set_queues(const std::vector<QueueFigures>& queues, WallTime now);
   void set_submissions(std::vector<Submission> latest) { submissions_ = std::move(latest); }
@@ -153,6 +194,10 @@ class LiveState {
   [[nodiscard]] const TaskTable& tasks() const { return tasks_; }
   [[nodiscard]] std::uint64_t evicted() const { return tasks_.evicted(); }
   [[nodiscard]] std::uint64_t in_state(TaskState state) const { return tasks_.in_state(state); }
+  // Started, and nothing says that its worker does not run it any more.
+  [[nodiscard]] std::uint64_t running() const {
+    return in_state(TaskState::Started) - tasks_.unknown(TaskState::Started);
+  }
   // By last change, newest first, until `visit` answers false. `version` rises with every change.
   // The task is the visitor's during the call only.
   template <class Visit>
@@ -186,7 +231,8 @@ class LiveState {
     return blind_seconds_[static_cast<std::size_t>(reason)];
   }
   [[nodiscard]] WallTime started() const { return started_; }
-  [[nodiscard]] std::uint64_t taken(WallTime now) const;       // held by workers, not started
+  // Held by workers, not started; nothing: the broker does not say what they hold.
+  [[nodiscard]] std::optional<std::uint64_t> taken(WallTime now) const;
   [[nodiscard]] std::uint64_t waiting() const;                 // ready and delayed, over all queues
   [[nodiscard]] double events_per_second(WallTime now) const;  // over the last 10 s
   [[nodiscard]] std::uint64_t events_total() const { return events_total_; }  // since the start
@@ -201,6 +247,7 @@ class LiveState {
   };
 
   const Task* merge(const TaskEvent& event, WallTime now, std::optional<WallTime> happened);
+  [[nodiscard]] const LiveWorker* sender_of(const Event& event) const;
   void number(const EventOrigin& origin, LiveWorker& worker, WallTime now, WallTime published);
   void note_start(const TaskEvent& event, LiveWorker& worker);
   void measure_queues(const std::vector<QueueFigures>& queues, WallTime now);
@@ -231,6 +278,8 @@ class LiveState {
   std::uint64_t events_total_ = 0;
   std::int64_t watched_ = 0;  // the last second told to the rollup as watched
   BlindSpans blind_;
+  bool unseen_ = false;  // something, since the stream was read to its end
+  std::uint64_t gaps_ = 0;
   std::array<std::uint64_t, 5> blind_seconds_{};
   std::deque<std::pair<std::int64_t, std::uint64_t>>
       event_rate_;  // second and events taken in, the last 10 s

@@ -17,6 +17,10 @@ std::int64_t taken(const QueueFigures& figures) {
          static_cast<std::int64_t>(figures.ready + figures.delayed.value_or(0));
 }
 
+bool counts(const QueueFigures& figures) {
+  return figures.published_total.has_value() && figures.acked_total.has_value();
+}
+
 std::uint64_t risen(Total now, Total before) {
   // A queue made anew begins at zero.
   return now && before && *now > *before ? *now - *before : 0;
@@ -24,7 +28,7 @@ std::uint64_t risen(Total now, Total before) {
 
 }  // namespace
 
-void QueueDetail::measure(const QueueFigures& figures, WallTime now) {
+void QueueDetail::measure(const QueueFigures& figures, std::int64_t processed, WallTime now) {
   QueueMinute& minute = minutes_.at(unix_second(now));
   minute.most_ready = std::max(minute.most_ready, figures.ready);
   if (!last_) {
@@ -32,14 +36,17 @@ void QueueDetail::measure(const QueueFigures& figures, WallTime now) {
     if (figures.ready > 0 && figures.consumers == 0)
       moved_ = std::min(figures.oldest_ready.value_or(now), now);
   } else {
+    minute.flow_known = minute.flow_known || (counts(figures) && counts(*last_));
     minute.in += risen(figures.published_total, last_->published_total);
     minute.out += risen(figures.acked_total, last_->acked_total);
     if (figures.ready == 0 || last_->ready == 0 || taken(figures) > taken(*last_) ||
-        figures.acked_total != last_->acked_total) {
+        figures.acked_total != last_->acked_total ||
+        (!counts(figures) && figures.consumers > 0 && processed != processed_)) {
       moved_ = now;
     }
   }
   last_ = figures;
+  processed_ = processed;
 }
 
 void QueueDetail::clock_stepped(std::chrono::microseconds by) {

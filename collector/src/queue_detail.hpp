@@ -14,11 +14,14 @@ namespace umbel::collector {
 struct QueueMinute {
   std::uint64_t most_ready = 0;
   std::uint64_t in = 0, out = 0;  // tasks that came and that were done with
+  bool flow_known = false;        // the two; some brokers do not count
 };
 
 class QueueDetail {
  public:
-  void measure(const QueueFigures& figures, WallTime now);
+  // `processed`: what the workers that take from it have taken up, of whatever queue. Where the
+  // broker does not count what comes and goes, the queue is taken to move while they do.
+  void measure(const QueueFigures& figures, std::int64_t processed, WallTime now);
 
   // When a task was last taken from it, or nothing was ready; nothing: not measured yet. What was
   // before the first look is told by how long the oldest one has waited, if nobody takes any.
@@ -30,6 +33,7 @@ class QueueDetail {
  private:
   ByMinute<QueueMinute> minutes_;
   std::optional<QueueFigures> last_;
+  std::int64_t processed_ = 0;
   std::optional<WallTime> moved_;
 };
 

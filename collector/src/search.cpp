@@ -110,7 +110,18 @@ Result<SearchPage> search_page(const SearchParts& parts, const TaskQuery& query,
   const std::vector<Task> newer = newer_than_the_history(parts.live);
   SearchOptions with_newer = options;
   with_newer.newer = newer;
-  return parts.history.search(query, with_newer);
+  auto page = parts.history.search(query, with_newer);
+  if (!page) return page;
+  // No history keeps what is not known.
+  parts.live.with([&](LiveState& state) {
+    if (state.tasks().unknown() == 0) return;
+    for (Task& task : page->tasks) {
+      if (is_final(task.state)) continue;
+      if (const Task* const known = state.find(task.uuid))
+        task.unknown_since = known->unknown_since;
+    }
+  });
+  return page;
 }
 
 http::Response search_tasks(const SearchParts& parts, const http::Request& request) {

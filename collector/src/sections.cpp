@@ -103,13 +103,10 @@ std::string_view data_source(const LiveState& state) {
 
 json::object totals_section(const LiveState& state, const About& about, WallTime now) {
   const Totals& totals = state.totals();
-  return {{"succeeded", totals.succeeded},
-          {"failed", totals.failed},
-          {"retried", totals.retried},
-          {"received", totals.received},
-          {"running", state.in_state(TaskState::Started)},
-          {"waiting", state.waiting()},
-          {"taken", state.taken(now)},
+  return {{"succeeded", totals.succeeded},     {"failed", totals.failed},
+          {"retried", totals.retried},         {"received", totals.received},
+          {"running", state.running()},        {"unknown", state.tasks().unknown()},
+          {"waiting", state.waiting()},        {"taken", optional_count(state.taken(now))},
           {"started_at", seconds(about.since)}};
 }
 
@@ -156,7 +153,9 @@ json::object worker_row(const LiveWorker& worker, WallTime now) {
           {"loadavg", std::move(load)},
           {"queues", split(state.queues)},
           {"last_seen", seconds(state.last_seen)},
-          {"sw", words_or_null(software)}};
+          {"sw", words_or_null(software)},
+          {"pool", words_or_null(worker.pool)},
+          {"silent", worker.silent}};
 }
 
 json::object queue_row(const LiveQueue& queue, WallTime now) {
@@ -197,7 +196,8 @@ json::object task_row(const Task& task) {
           {"runtime", optional_number(task.runtime)},
           {"result", words(task.result)},
           {"exception", words(task.exception)},
-          {"retries", task.retries.value_or(0)}};
+          {"retries", task.retries.value_or(0)},
+          {"unknown_since", seconds(task.unknown_since)}};
 }
 
 json::object submission_row(const Submission& submission) {

@@ -59,4 +59,17 @@ Permission may_revoke(const Task& task) {
   return {.allowed = true, .why = "it will not start; a worker that comes to it drops it"};
 }
 
+Permission may_terminate(const Task& task, const std::string& pool, bool online) {
+  if (task.state != TaskState::Started && task.state != TaskState::Custom)
+    return {.allowed = false, .why = "it does not run"};
+  if (!online) return {.allowed = false, .why = "its worker does not answer"};
+  if (pool.empty())
+    return {.allowed = false, .why = "its worker has not said in which kind of pool it runs"};
+  if (pool != "prefork") {
+    return {.allowed = false,
+            .why = "it runs in a pool of " + pool + ", where one task cannot be killed alone"};
+  }
+  return {.allowed = true, .why = "the process that runs it is killed, and the task is revoked"};
+}
+
 }  // namespace umbel::collector

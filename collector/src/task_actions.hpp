@@ -33,4 +33,8 @@ struct CallArguments {
 // So that it never starts.
 [[nodiscard]] Permission may_revoke(const Task& task);
 
+// While it runs: its worker kills the process that runs it. `pool`: the kind of its worker's pool,
+// empty where that is not known; `online`: whether the worker is.
+[[nodiscard]] Permission may_terminate(const Task& task, const std::string& pool, bool online);
+
 }  // namespace umbel::collector

@@ -200,6 +200,12 @@ http::Response task_detail(const DetailParts& parts, const http::Request& reques
   KeptArguments kept;
   if (auto found = parts.store.results().arguments(id)) kept = std::move(*found);
   const json::object values = values_of(*task, kept, stored);
+  const auto [pool, online] = parts.search.live.with([&, now = parts.search.clock.wall()](
+                                                         LiveState& state) {
+    const auto worker = state.workers().find(task->worker.value_or(""));
+    if (worker == state.workers().end()) return std::pair{std::string{}, false};
+    return std::pair{worker->second.pool, worker->second.state.status(now) == WorkerStatus::Online};
+  });
   json::object answer;
   answer["task"] = task_object(*task);
   answer["values"] = values;
@@ -211,7 +217,8 @@ http::Response task_detail(const DetailParts& parts, const http::Request& reques
   answer["moments"] = moment_rows(*timeline);
   answer["can"] = json::object{
       {"retry", permission(may_retry(*task, call_arguments(*task, kept).has_value(), kept.bytes))},
-      {"revoke", permission(may_revoke(*task))}};
+      {"revoke", permission(may_revoke(*task))},
+      {"terminate", permission(may_terminate(*task, pool, online))}};
   answer["now"] = to_unix_seconds(parts.search.clock.wall());
   return http::json_response(flower::text(answer));
 }

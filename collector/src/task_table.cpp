@@ -172,8 +172,10 @@ std::size_t TaskTable::put(const Task& task) {
   } else {
     unlink(place);
     count(row(place), false);
+    set_unknown(place, std::nullopt);
   }
   write(place, task);
+  if (!is_final(task.state)) set_unknown(place, task.unknown_since);
   count(row(place), true);
   row(place).version = ++version_;
   link(place);
@@ -273,6 +275,15 @@ void TaskTable::drop_texts(std::uint32_t place) {
   texts_.erase(held);
 }
 
+// The row says the state that it is counted under.
+void TaskTable::set_unknown(std::uint32_t place, const std::optional<WallTime>& since) {
+  std::uint64_t& of_state = unknown_by_state_[static_cast<std::size_t>(row(place).state)];
+  if (unknown_.erase(place) > 0) --of_state;
+  if (!since) return;
+  unknown_.emplace(place, to_micros(*since));
+  ++of_state;
+}
+
 void TaskTable::link(std::uint32_t place) {
   Row& added = row(place);
   List& list = list_of(added);
@@ -338,6 +349,20 @@ std::vector<Task> TaskTable::oldest(const Wanted& wanted, std::size_t limit) con
         fits(wanted.worker, worker, each.worker) && fits(wanted.queue, queue, each.queue)) {
       found.push_back(task_at(place));
     }
+  }
+  return found;
+}
+
+std::vector<std::pair<Task, std::uint64_t>> TaskTable::held(WallTime before,
+                                                            std::size_t limit) const {
+  std::vector<std::pair<Task, std::uint64_t>> found;
+  for (std::uint32_t place = lists_[0].oldest; place != kNowhere && found.size() < limit;
+       place = row(place).newer) {
+    const Row& each = row(place);
+    const bool by_a_worker = each.state == TaskState::Received ||
+                             each.state == TaskState::Started || each.state == TaskState::Custom;
+    if (by_a_worker && each.worker != NamePool::kNone && each.timestamp < to_micros(before))
+      found.emplace_back(task_at(place), each.version);
   }
   return found;
 }
@@ -435,6 +460,7 @@ void TaskTable::remove(std::uint32_t place) {
   Row& gone = row(place);
   unlink(place);
   count(gone, false);
+  set_unknown(place, std::nullopt);
   index_erase(gone.id);
   drop_texts(place);
   for (const NamePool::Id name : {gone.name, gone.worker, gone.client, gone.queue, gone.exchange,
@@ -491,6 +517,10 @@ Task TaskTable::task_at(std::uint32_t place) const {
   task.parent_id = related(from.parent);
   task.starts = from.starts;
   task.started_by = plain(from.started_by);
+  if (!unknown_.empty()) {
+    if (const auto since = unknown_.find(place); since != unknown_.end())
+      task.unknown_since = from_micros(since->second);
+  }
   if (const auto held = texts_.find(place); held != texts_.end()) {
     const Texts& texts = held->second;
     task.args = texts.args;

@@ -97,6 +97,15 @@ class TaskTable {
     std::string_view worker{}, queue{};  // empty: any
   };
   [[nodiscard]] std::vector<Task> oldest(const Wanted& wanted, std::size_t limit) const;
+  // Of the tasks that a worker held before `before` (received, started or in a state of their own),
+  // those that changed longest ago first, each with its version.
+  [[nodiscard]] std::vector<std::pair<Task, std::uint64_t>> held(WallTime before,
+                                                                 std::size_t limit) const;
+  // Unfinished tasks of which nothing is known any more (Task::unknown_since), by the last state.
+  [[nodiscard]] std::uint64_t unknown(TaskState state) const {
+    return unknown_by_state_[static_cast<std::size_t>(state)];
+  }
+  [[nodiscard]] std::uint64_t unknown() const { return unknown_.size(); }
   // Of each queue the waiting task that changed longest ago, as far as the first `most` unfinished
   // ones tell.
   [[nodiscard]] std::map<std::string, TaskId> oldest_by_queue(std::size_t most) const;
@@ -201,6 +210,7 @@ class TaskTable {
     for (const auto& [key, tasks] : pairs) visit(text(key >> 32U), text(key & 0xFFFF'FFFFU), tasks);
   }
   void drop_texts(std::uint32_t place);
+  void set_unknown(std::uint32_t place, const std::optional<WallTime>& since);
   [[nodiscard]] std::uint32_t new_place();
   [[nodiscard]] List& list_of(const Row& row) { return lists_[is_final(row.state) ? 1 : 0]; }
 
@@ -219,6 +229,8 @@ class TaskTable {
   std::array<List, 2> lists_;                           // unfinished, finished
   std::array<std::uint64_t, 9> by_state_{}, absent_{};  // rows and stubs; neither
   std::uint64_t version_ = 0, evicted_ = 0, evicted_unfinished_ = 0;
+  std::unordered_map<std::uint32_t, std::int64_t> unknown_;  // since when, by place; few have it
+  std::array<std::uint64_t, 9> unknown_by_state_{};
   std::unordered_map<NamePool::Id, std::uint64_t> running_on_;
   Pairs running_, waiting_;                        // by worker and name; by queue and name
   std::unordered_map<std::uint64_t, Stub> stubs_;  // by the hash of their id

@@ -23,7 +23,8 @@ const std::vector<const Family*>& all_families() {
       &kTicksForgotten, &kClockSteps,
       // collector
       &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventLag,
-      &kEventsLast, &kTasksClosed, &kTasksByState, &kTasksEvicted, &kHistoryRows,
+      &kEventsLast, &kTasksClosed, &kTasksUnknown, &kControlQuestions, &kTasksByState,
+      &kTasksEvicted, &kHistoryRows,
       &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting, &kHistoryShed, &kHistoryReread,
       &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
       &kQueuePublished, &kQueueAcked, &kWorkers, &kHistoryWriter, &kTasksOnLostWorkers, &kPages,

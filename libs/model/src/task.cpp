@@ -196,6 +196,7 @@ Merge apply(Task& task, const TaskEvent& event) {
   Merge merge{false, task.state};
   const bool late = is_of_an_earlier_attempt(task, event);
   if (task.uuid.empty()) task.uuid = event.uuid;
+  task.unknown_since.reset();
   if (event.type == TaskEventType::Sent) {
     task.client = event.origin.hostname;
   } else {

@@ -2,6 +2,7 @@
 // it to people and to programs.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,7 +35,9 @@ struct CollectorOptions {
   std::vector<std::string>
       static_targets;  // `program=host:port`, for Prometheus beside the workers
   std::vector<std::string> allowed_hosts;
-  std::string subscriber = "collector";  // the place in the event stream
+  bool enable_events = false;  // workers whose tasks make no events are asked to tell of them
+  std::chrono::milliseconds inspect_timeout{1000};  // how long workers' answers are waited for
+  std::string subscriber = "collector";             // the place in the event stream
   std::string version;
   std::string broker, store;  // the engines' URLs as they may be shown, without a password
 };

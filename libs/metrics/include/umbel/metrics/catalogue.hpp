@@ -310,6 +310,19 @@ inline const Family kTasksClosed{
     "Tasks whose end was learnt from the store because the event was lost or late.",
     {},
     {}};
+inline const Family kTasksUnknown{
+    "umbel_tasks_unknown",
+    Kind::Gauge,
+    "Unfinished tasks of which nobody knows what became: their worker is gone or does not hold "
+    "them any more, and no end was told.",
+    {},
+    {}};
+inline const Family kControlQuestions{
+    "umbel_control_questions_total",
+    Kind::Counter,
+    "Questions to workers by remote control: answered by at least one, silent, not sent.",
+    {"outcome"},
+    {}};
 inline const Family kTasksByState{
     "umbel_tasks", Kind::Gauge, "Tasks in live state, by state.", {"state"}, {}};
 inline const Family kTasksEvicted{
@@ -348,7 +361,8 @@ inline const Family kHistoryShed{
     {}};
 inline const Family kHistoryReread{"umbel_history_events_reread_total",
                                    Kind::Counter,
-                                   "Events read a second time for the history, after an outage.",
+                                   "Events read a second time: for the history after an outage, or "
+                                   "because the broker delivered them again.",
                                    {},
                                    {}};
 inline const Family kBlindSeconds{

@@ -57,6 +57,10 @@ struct Task {
   std::int64_t starts = 0;
   std::string started_by;  // the worker of the last task-started; need not be kept: without it a
                            // start is told by its time alone
+  // Of a monitor: what became of the task since then cannot be known, as the worker that held it is
+  // gone or does not hold it any more, and nobody told of an end. Its state is the last one told.
+  // Any event puts an end to it. Not kept in a history.
+  std::optional<WallTime> unknown_since;
 
   [[nodiscard]] std::string_view state_text() const;  // custom_state for Custom
 
