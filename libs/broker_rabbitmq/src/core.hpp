@@ -7,6 +7,7 @@
 #include <string>
 
 #include "link.hpp"
+#include "management.hpp"
 #include "publisher.hpp"
 #include "topology.hpp"
 #include "umbel/broker_rabbitmq/rabbitmq_broker.hpp"
@@ -20,6 +21,7 @@ class Core {
   // A server that runs low stops reading from whoever publishes, so each has a connection of its
   // own: acknowledgements must never wait behind messages.
   [[nodiscard]] Link& publishing();
+  [[nodiscard]] Link* publishing_if_any();  // null: nothing was published yet
   [[nodiscard]] Link& consuming();
   [[nodiscard]] Link& events();
 
@@ -29,6 +31,8 @@ class Core {
   [[nodiscard]] const std::shared_ptr<LoosePublisher>& event_publisher() {
     return event_publisher_;
   }
+
+  [[nodiscard]] Management* management() const { return management_.get(); }  // null: none named
 
   const RabbitmqBrokerOptions options;
   const Clock& clock;
@@ -44,6 +48,7 @@ class Core {
   const std::shared_ptr<Publisher> publisher_;
   const std::shared_ptr<LoosePublisher> replies_ = std::make_shared<LoosePublisher>();
   const std::shared_ptr<LoosePublisher> event_publisher_ = std::make_shared<LoosePublisher>();
+  const std::unique_ptr<Management> management_;
   std::mutex mutex_;
   std::unique_ptr<Link> publishing_, consuming_, events_;
 };

@@ -54,7 +54,8 @@ Result<void> Follower::up(Session& session, amqp_channel_t channel) {
   if (!allowed) return allowed.error();
   {
     const std::lock_guard lock{mutex_};
-    again_ = given_.size();
+    given_again_ = given_.size();
+    done_again_ = done_.size();
   }
   if (auto done = consume(session); !done) return done;
   const std::lock_guard lock{mutex_};
@@ -98,13 +99,30 @@ void Follower::method(Session& session, amqp_channel_t, const amqp_method_t& met
 
 // Whether this was handed out over an earlier connection. The server gives back what was not
 // acknowledged in its old order; what it dropped meanwhile is passed over.
-bool Follower::known(std::size_t hash, std::size_t bytes, std::uint64_t tag) {
-  const auto end = given_.begin() + static_cast<std::ptrdiff_t>(again_);
-  const auto first = std::find_if(given_.begin(), end, [](const Given& g) { return g.tag == 0; });
-  const auto found = std::find_if(first, end, [hash, bytes](const Given& g) {
-    return g.tag == 0 && g.hash == hash && g.bytes == bytes;
+bool Follower::seen_before(std::size_t hash, std::size_t bytes, std::uint64_t tag) {
+  if (was_done(hash, bytes, tag) || was_given(hash, bytes, tag)) return true;
+  done_again_ = given_again_ = 0;
+  return false;
+}
+
+bool Follower::was_done(std::size_t hash, std::size_t bytes, std::uint64_t tag) {
+  const auto first = done_.end() - static_cast<std::ptrdiff_t>(done_again_);
+  const auto found = std::find_if(first, done_.end(), [hash, bytes](const Done& done) {
+    return done.hash == hash && done.bytes == bytes;
   });
+  if (found == done_.end()) return false;
+  done_again_ = static_cast<std::size_t>(done_.end() - found) - 1;
+  ack_due_ = tag;
+  return true;
+}
+
+bool Follower::was_given(std::size_t hash, std::size_t bytes, std::uint64_t tag) {
+  const auto end = given_.begin() + static_cast<std::ptrdiff_t>(given_again_);
+  const auto first = std::find_if(given_.begin(), end, [](const Given& g) { return g.tag == 0; });
+  const auto found = std::find_if(
+      first, end, [hash, bytes](const Given& g) { return g.hash == hash && g.bytes == bytes; });
   if (found == end) return false;
+  done_again_ = 0;
   for (auto it = first; it <= found; ++it) it->tag = tag;
   return true;
 }
@@ -112,24 +130,27 @@ bool Follower::known(std::size_t hash, std::size_t bytes, std::uint64_t tag) {
 void Follower::content(Session& session, Content&& content) {
   auto& in = content.incoming;
   const auto now = session.clock().wall();
+  bool again = false;
   {
     const std::lock_guard lock{mutex_};
     auto& body = in.message.body;
     const auto hash = std::hash<std::string>{}(body);
-    if (again_ > 0 && content.redelivered && known(hash, body.size(), content.delivery_tag)) return;
-    again_ = 0;
-    Given given;
-    given.bytes = body.size();
-    given.hash = hash;
-    given.tag = content.delivery_tag;
-    given.batch.offset = ++last_;
-    given.batch.published = std::min(
-        in.marks.published.value_or(in.timestamp.value_or(time_in(body).value_or(now))), now);
-    given.batch.body = std::move(body);
-    waiting_bytes_ += given.bytes;
-    given_.push_back(std::move(given));
-    changed_.notify_all();
+    again = content.redelivered && seen_before(hash, body.size(), content.delivery_tag);
+    if (!again) {
+      Given given;
+      given.bytes = body.size();
+      given.hash = hash;
+      given.tag = content.delivery_tag;
+      given.batch.offset = ++last_;
+      given.batch.published = std::min(
+          in.marks.published.value_or(in.timestamp.value_or(time_in(body).value_or(now))), now);
+      given.batch.body = std::move(body);
+      waiting_bytes_ += given.bytes;
+      given_.push_back(std::move(given));
+      changed_.notify_all();
+    }
   }
+  if (again) acknowledge(session);
 }
 
 Result<std::vector<EventBatch>> Follower::next(
@@ -174,10 +195,15 @@ Result<void> Follower::commit(EventOffset offset) {
   while (!given_.empty() && given_.front().batch.offset <= offset) {
     ack_due_ = std::max(ack_due_, given_.front().tag);
     committed_ = given_.front().batch.offset;
+    // Not given again yet and done already: it must be known when it is.
+    if (given_.front().tag == 0 && given_again_ > 0) ++done_again_;
+    done_.push_back({given_.front().hash, given_.front().bytes});
     given_.pop_front();
     --handed_out_;
-    if (again_ > 0) --again_;
+    if (given_again_ > 0) --given_again_;
   }
+  while (done_.size() > kPrefetch) done_.pop_front();
+  done_again_ = std::min(done_again_, done_.size());
   return {};
 }
 

@@ -52,7 +52,14 @@ class Follower final : public ChannelUser {
     std::uint64_t tag = 0;  // 0: of a connection that is gone
   };
 
-  [[nodiscard]] bool known(std::size_t hash, std::size_t bytes, std::uint64_t tag);
+  struct Done {  // committed; the server may not have heard of it
+    std::size_t hash = 0;
+    std::size_t bytes = 0;
+  };
+
+  [[nodiscard]] bool seen_before(std::size_t hash, std::size_t bytes, std::uint64_t tag);
+  [[nodiscard]] bool was_done(std::size_t hash, std::size_t bytes, std::uint64_t tag);
+  [[nodiscard]] bool was_given(std::size_t hash, std::size_t bytes, std::uint64_t tag);
   [[nodiscard]] Result<void> consume(Session& session);
 
   const std::string queue_;
@@ -69,8 +76,11 @@ class Follower final : public ChannelUser {
   EventOffset committed_, last_;
   std::deque<Given> given_;     // not committed, oldest first
   std::size_t handed_out_ = 0;  // of given_
-  std::size_t again_ = 0;       // of given_: those that may still come again on this connection
-  std::uint64_t ack_due_ = 0;   // tag
+  std::deque<Done> done_;       // the last ones
+  // Of a new connection, until the first message that was not seen before: how many of done_ and
+  // of given_ may still come again.
+  std::size_t done_again_ = 0, given_again_ = 0;
+  std::uint64_t ack_due_ = 0;  // tag
   bool is_up_ = false;
   std::optional<Error> error_;
 };

@@ -395,26 +395,50 @@ Result<void> RabbitBroker::reply(const ReplyAddress& to, const Message& message)
       });
 }
 
+// Of the queues that this process knows, what AMQP says of this moment; the management API adds the
+// rest.
 Result<std::vector<QueueFigures>> RabbitBroker::queues() {
+  std::optional<QueuesByName> managed;
+  if (core_->management() != nullptr) managed = core_->management()->queues();
   const auto names = core_->known->all();
-  return ask<std::vector<QueueFigures>>(
-      [names](Session& session) -> Result<std::vector<QueueFigures>> {
-        std::vector<QueueFigures> all;
-        for (const auto& name : names) {
-          const auto there = Topology::look(session, name);
-          if (!there && there.error().code == Errc::NotFound) continue;
-          if (!there) return there.error();
-          QueueFigures figures;
-          figures.name = QueueName{name};
-          figures.ready = there->message_count;
-          figures.consumers = there->consumer_count;
-          all.push_back(std::move(figures));
-        }
-        return all;
-      });
+  auto seen = ask<QueuesByName>([names](Session& session) -> Result<QueuesByName> {
+    QueuesByName all;
+    for (const auto& name : names) {
+      const auto there = Topology::look(session, name);
+      if (!there && there.error().code == Errc::NotFound) continue;
+      if (!there) return there.error();
+      auto& figures = all[name];
+      figures.name = QueueName{name};
+      figures.ready = there->message_count;
+      figures.consumers = there->consumer_count;
+    }
+    return all;
+  });
+  if (!seen) return seen.error();
+  if (managed) {
+    for (auto& [name, figures] : *managed) {
+      const auto [place, fresh] = seen->try_emplace(name, figures);
+      if (fresh) continue;
+      figures.ready = place->second.ready;
+      figures.consumers = place->second.consumers;
+      if (figures.ready == 0) figures.oldest_ready.reset();
+      place->second = figures;
+    }
+  }
+  std::vector<QueueFigures> all;
+  for (auto& [name, figures] : *seen) all.push_back(std::move(figures));
+  return all;
 }
 
 Result<void> RabbitBroker::ping() {
+  if (auto* publishing = core_->publishing_if_any()) {
+    auto open =
+        publishing->call<void>(core_->options.answer_limit, [](Session& session) -> Result<void> {
+          if (const auto why = blocked(session)) return *why;
+          return {};
+        });
+    if (!open) return open;
+  }
   return ask<void>([](Session& session) -> Result<void> {
     const auto channel = session.scratch();
     if (!channel) return channel.error();
