@@ -6,7 +6,7 @@
 // worker alone is measured. Each row is the median of its runs; the goals are those of
 // docs/architecture.md.
 //
-//   task_loop_bench [--tasks 20000] [--runs 3] [--collector PATH] [--only ROW]
+//   task_loop_bench [--tasks 20000] [--runs 3] [--collector PATH] [--only ROW] [--pool prefork]
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -28,6 +28,7 @@
 #include "umbel/store_sqlite/sqlite_history.hpp"
 #include "umbel/testing/free_port.hpp"
 #include "umbel/testing/temp_dir.hpp"
+#include "umbel/worker/prefork.hpp"
 #include "umbel/worker/worker.hpp"
 
 namespace {
@@ -46,7 +47,12 @@ struct Options {
   std::string collector;
   std::string only;
   std::string folder;  // set: be the producer of this folder
+  std::string pool = "threads";
 };
+
+void add_tasks(umbel::TaskRegistry& tasks) {
+  tasks.add("noop", +[](umbel::TaskContext&) {}, {}, {.ignore_result = true});
+}
 
 int produce(const Options& options) {
   Engines engines{options.folder};
@@ -104,8 +110,12 @@ Rates run(const Options& options, const Setup& setup) {
   }
   umbel::metrics::Metrics metrics{"bench"};
   umbel::TaskRegistry tasks;
-  tasks.add("noop", +[](umbel::TaskContext&) {}, {}, {.ignore_result = true});
+  add_tasks(tasks);
   umbel::WorkerOptions worker_options;
+  if (options.pool == "prefork") {
+    worker_options.pool = umbel::PoolKind::Prefork;
+    worker_options.child_command = {umbel::bench::own_path()};
+  }
   worker_options.name = umbel::WorkerName{"bench@localhost"};
   worker_options.prefetch_multiplier = 128;
   worker_options.events = setup.events;
@@ -186,12 +196,21 @@ std::vector<Row> rows_of(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (auto child = umbel::ChildRole::take(argc, argv)) {
+    const umbel::SystemClock clock;
+    umbel::metrics::Metrics metrics{"bench"};
+    umbel::TaskRegistry tasks;
+    add_tasks(tasks);
+    return child->serve(tasks, clock, metrics, umbel::Log::none());
+  }
   Options options;
   CLI::App app{"no-op tasks through the embedded engines"};
   app.add_option("--tasks", options.tasks, "tasks in each run");
   app.add_option("--runs", options.runs, "runs of each row; the median is shown");
   app.add_option("--collector", options.collector, "path of umbel-collector");
   app.add_option("--only", options.only, "one row by its key");
+  app.add_option("--pool", options.pool, "threads or prefork")
+      ->check(CLI::IsMember({"threads", "prefork"}));
   app.add_option("--produce", options.folder, "be the producer of this folder");
   CLI11_PARSE(app, argc, argv);
   if (!options.folder.empty()) return produce(options);
