@@ -6,11 +6,13 @@
 #include <algorithm>
 
 #include <fstream>
+#include <limits>
 #include <regex>
 #include <sstream>
 #include <thread>
 
 #include "umbel/metrics/catalogue.hpp"
+#include "umbel/metrics/change.hpp"
 
 namespace umbel::metrics {
 namespace {
@@ -46,6 +48,70 @@ TEST(Metrics, GivesTheSameSeriesForTheSameLabels) {
 
   EXPECT_EQ(&metrics.counter(kTasksReceived, {"a"}), &metrics.counter(kTasksReceived, {"a"}));
   EXPECT_NE(&metrics.counter(kTasksReceived, {"a"}), &metrics.counter(kTasksReceived, {"b"}));
+}
+
+// What moved in one process, added up in another: twice, since a second look tells only of what
+// moved since the first.
+TEST(Metrics, AddUpWhatMovesInOtherProcesses) {
+  Metrics child{"child"};
+  Metrics parent{"parent"};
+  (void)child.changes();
+  EXPECT_THAT(child.changes(), testing::IsEmpty());
+  static const Family own{"own_total", Kind::Counter, "Of no catalogue.", {"why"}, {}};
+  for (int i = 0; i < 2; ++i) {
+    child.counter(kTasksReceived, {"mail"}).Increment(3);
+    child.histogram(kSubmissionFetchTime, {"api"}).Observe(0.25);
+    child.histogram(kSubmissionFetchTime, {"api"}).Observe(1e9);
+    child.gauge(kTasksActive).Set(7 + i);
+    child.counter(own, {"because"}).Increment();
+    const auto changes = child.changes();
+    EXPECT_THAT(changes, testing::SizeIs(4));
+    for (const auto& change : changes) EXPECT_TRUE(parent.add(change)) << change.name;
+  }
+  EXPECT_THAT(child.changes(), testing::IsEmpty());
+  const std::string text = parent.text();
+  EXPECT_THAT(text, HasSubstr("umbel_tasks_received_total{queue=\"mail\"} 6"));
+  EXPECT_THAT(text, HasSubstr("submission_fetch_time_sum{source=\"api\"} 2000000000.5"));
+  EXPECT_THAT(text, HasSubstr("submission_fetch_time_count{source=\"api\"} 4"));
+  EXPECT_THAT(text, HasSubstr("submission_fetch_time_bucket{source=\"api\",le=\"0.25\"} 2"));
+  EXPECT_THAT(text, HasSubstr(std::string{kTasksActive.name} + " 8"));
+  EXPECT_THAT(text, HasSubstr("own_total{why=\"because\"} 2"));
+}
+
+TEST(Metrics, RefuseChangesThatDoNotFit) {
+  Metrics metrics{"test"};
+  const auto refused = [&metrics](const SeriesChange& change) {
+    const auto added = metrics.add(change);
+    return added ? "" : added.error().what;
+  };
+  SeriesChange change{
+      Kind::Counter, "umbel_tasks_received_total", "", {"queue"}, {}, {"mail"}, 1, {}};
+  EXPECT_EQ(refused(change), "");
+  auto other = change;
+  other.amount = -1;
+  EXPECT_THAT(refused(other), HasSubstr("umbel_tasks_received_total: it would shrink"));
+  other.amount = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THAT(refused(other), HasSubstr("it would shrink"));
+  other = change;
+  other.labels = {"else"};
+  EXPECT_THAT(refused(other), HasSubstr("declared otherwise"));
+  other = change;
+  other.values = {};
+  EXPECT_THAT(refused(other), HasSubstr("do not fit together"));
+  other = change;
+  other.name = "no name";
+  EXPECT_THAT(refused(other), HasSubstr("no name"));
+  other = {Kind::Histogram, "own_seconds", "", {}, {1, 2}, {}, 1, {1, 0}};
+  EXPECT_THAT(refused(other), HasSubstr("do not fit together"));
+  other.counts = {1, 0, 0};
+  EXPECT_EQ(refused(other), "");
+  other.buckets = {1, 3};
+  EXPECT_THAT(refused(other), HasSubstr("declared otherwise"));
+  for (int i = 0; i < 1000; ++i) {
+    (void)metrics.add({Kind::Counter, "own_" + std::to_string(i), "", {}, {}, {}, 1, {}});
+  }
+  change.name = "one_more_total";
+  EXPECT_THAT(refused(change), HasSubstr("too many families"));
 }
 
 TEST(Metrics, FoldsSeriesBeyondTheBoundAndCountsThem) {

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "umbel/base/result.hpp"
+
 namespace umbel::metrics {
 
 enum class Kind { Counter, Gauge, Histogram };
@@ -25,6 +27,8 @@ struct Family {
   std::vector<const char*> labels;  // their names, in the order in which values are given
   std::vector<double> buckets;      // upper bounds, for a histogram
 };
+
+struct SeriesChange;  // change.hpp
 
 // Lets the first `limit` distinct values of a label through; later ones become `other`. For labels
 // that input can feed. Thread-safe.
@@ -61,6 +65,13 @@ class Metrics {
                                                  const std::vector<std::string>& values = {});
   // Forgets one series of a gauge (a worker or queue that is gone).
   void remove(const Family& family, const std::vector<std::string>& values);
+
+  // The series that moved since the last call, or the beginning.
+  [[nodiscard]] std::vector<SeriesChange> changes();
+  // Adds what moved in another process: counters and histograms grow by it, a gauge takes the value
+  // that was told last. Invalid: the change does not fit the family of that name, or is none;
+  // nothing was changed.
+  [[nodiscard]] Result<void> add(const SeriesChange& change);
 
   // Text format 0.0.4, process figures read afresh.
   [[nodiscard]] std::string text() const;
