@@ -29,6 +29,7 @@ Settled settled(const std::string& id, TaskState state = TaskState::Success) {
 
 Settled part(const std::string& id, const std::string& group = "g") {
   auto made = settled(id);
+  made.queue = QueueName{"q"};
   made.task.group = group;
   made.task.embed["chord"] = boost::json::object{{"task", "body"}};
   made.task.extra_headers["group_index"] = 7;
@@ -45,14 +46,15 @@ class Desk : public ::testing::Test {
             const std::lock_guard lock{mutex_};
             for (const auto& one : jobs) released_.push_back(one.job.task.id.str());
           },
-          [this](const celery::TaskMessage& task, const ChordReturn& chord) -> Result<void> {
+          [this](const celery::TaskMessage& task, const QueueName& queue,
+                 const ChordReturn& chord) -> Result<void> {
             if (body_out) {
               ++body_refused;
               return unavailable("out, says the test");
             }
             const std::lock_guard lock{mutex_};
             bodies_.push_back(
-                task.id.str() + " " +
+                task.id.str() + " " + queue.str() + " " +
                 (chord.is == ChordReturn::Is::Complete ? chord.results : chord.reason));
             return {};
           },
@@ -258,7 +260,7 @@ TEST_F(Desk, ACompleteChordSendsItsBodyAndIsForgotten) {
   push(part("b"));
   push(part("c", "other"));
   ASSERT_TRUE(idle());
-  EXPECT_THAT(bodies(), ElementsAre("b [1, 2]", "c Dependency x raised"));
+  EXPECT_THAT(bodies(), ElementsAre("b q [1, 2]", "c q Dependency x raised"));
   EXPECT_THAT(callers.ended(), ElementsAre("g"));
   EXPECT_THAT(released(), ElementsAre("a", "b", "c"));
   EXPECT_EQ(count(metrics::kChordParts, "waiting"), 1);
@@ -277,7 +279,7 @@ TEST_F(Desk, ABodyThatCannotBeSentIsTriedAgainAndItsMessageHeld) {
   EXPECT_THAT(callers.ended(), IsEmpty());
   body_out = false;
   ASSERT_TRUE(idle());
-  EXPECT_THAT(bodies(), ElementsAre("a [1]"));
+  EXPECT_THAT(bodies(), ElementsAre("a q [1]"));
   EXPECT_THAT(callers.names(), ElementsAre("a SUCCESS"));  // told once
   EXPECT_THAT(released(), ElementsAre("a"));
 }

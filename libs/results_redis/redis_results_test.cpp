@@ -275,7 +275,7 @@ TEST_F(RedisResults, PythonReadsValuesExceptionsAndGroups) {
     return python.ask("outcome(AsyncResult('" + id + "', app=app))");
   };
   auto child = succeeded("value", R"({"a": [1, 2.5, null, "\u00e9"]})");
-  child.children = R"([[["c", null], null]])";
+  child.children = {{"c"}};
   child.parent = "p";
   auto revoked = failed("revoked", "TaskRevokedError", R"(["revoked"])");
   revoked.state = TaskState::Revoked;

@@ -140,6 +140,10 @@ std::vector<Job> ResultDesk::close() {
       parts_.instruments.told_callers("dropped");
     }
   }
+  if (!left.empty()) {
+    log_.warn("results not told yet; their messages go back, and are told of by who gets them",
+              {{"messages", left.size()}});
+  }
   if (lost > 0) {
     log_.error("results not told to their callers before the stop; the store has them",
                {{"results", lost}});
@@ -269,7 +273,6 @@ ResultDesk::Step ResultDesk::read_from_store(std::deque<Entry>& batch) {
     result.state = found->state;
     result.result = std::move(found->result);
     if (found->runtime) result.traceback = std::move(found->traceback);
-    result.children = std::move(found->children);
     result.done = found->done;
     if (result.state == TaskState::Success) settled.fallen.clear();
     if (!is_final(result.state)) {
@@ -334,14 +337,14 @@ ResultDesk::Step ResultDesk::return_parts(Entry& entry) {
   const auto parts = 1 + settled.fallen.size();
   for (; entry.parts_done < parts; ++entry.parts_done) {
     const auto& task = entry.parts_done == 0 ? settled.task : settled.fallen[entry.parts_done - 1];
-    if (return_part(task, settled.result) == Step::Later) return Step::Later;
+    if (return_part(task, settled) == Step::Later) return Step::Later;
   }
   return Step::Done;
 }
 
-ResultDesk::Step ResultDesk::return_part(const celery::TaskMessage& task,
-                                         const CallerResult& result) {
+ResultDesk::Step ResultDesk::return_part(const celery::TaskMessage& task, const Settled& of) {
   if (!in_chord(task)) return Step::Done;
+  const auto& result = of.result;
   const auto given_up = [&](const Error& error) {
     parts_.instruments.chord_part("refused");
     log_.error("a chord will not go on: its part could not be counted, or its body not be sent",
@@ -360,7 +363,7 @@ ResultDesk::Step ResultDesk::return_part(const celery::TaskMessage& task,
     return Step::Done;
   }
   if (!on_chord_) return given_up(unavailable("nobody here sends the bodies of chords"));
-  const auto sent = on_chord_(task, *chord);
+  const auto sent = on_chord_(task, of.queue, *chord);
   if (!sent) {
     if (!may_pass(sent.error())) return given_up(sent.error());
     failed("chord_body", sent.error());

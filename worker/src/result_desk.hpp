@@ -35,6 +35,7 @@ struct Settled {
   bool reject = false;                        // by Consumer::reject
   celery::TaskMessage task{};                 // of its arguments nothing is needed
   std::vector<celery::TaskMessage> fallen{};  // tasks that ended with it, alike
+  QueueName queue{};                          // that its message came from
   CallerResult result{};
   bool from_store = false;  // `result` is not known here: it is read there, id and reply_to are set
   bool ignored = false;     // its callers want no result
@@ -61,10 +62,10 @@ class ResultDesk {
     std::size_t most = 10'000;               // results that wait; more drop the oldest
     std::size_t bytes = 64 * 1024 * 1024;    // of them
   };
-  // Sends a chord's body, or fails it. Asked again while it answers Unavailable, TimedOut or
-  // OutcomeUnknown.
-  using OnChord =
-      std::function<Result<void>(const celery::TaskMessage& part, const ChordReturn& chord)>;
+  // Sends a chord's body, or fails it; `queue` is where the part came from. Asked again while it
+  // answers Unavailable, TimedOut or OutcomeUnknown.
+  using OnChord = std::function<Result<void>(const celery::TaskMessage& part,
+                                             const QueueName& queue, const ChordReturn& chord)>;
   // `release` takes what may be acknowledged; called from the desk's thread.
   ResultDesk(Parts parts, Limits limits, std::function<void(std::vector<Released>)> release,
              OnChord on_chord, Log log);
@@ -103,7 +104,7 @@ class ResultDesk {
   [[nodiscard]] Step tell_all(std::deque<Entry>& batch);
   [[nodiscard]] Step tell_one_by_one(const std::vector<CallerResult>& results);
   [[nodiscard]] Step return_parts(Entry& entry);
-  [[nodiscard]] Step return_part(const celery::TaskMessage& task, const CallerResult& result);
+  [[nodiscard]] Step return_part(const celery::TaskMessage& task, const Settled& of);
   void failed(const char* call, const Error& error);
   // The lock is held by these.
   void put_back(std::deque<Entry>& batch);

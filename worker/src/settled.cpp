@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "umbel/base/text.hpp"
+#include "umbel/celery/canvas.hpp"
 
 namespace umbel {
 namespace {
@@ -67,15 +68,16 @@ std::optional<Settled> settled_of(Ended& ended, const FinishOutcome* outcome) {
     result.state = run.state;
     result.result = std::move(run.result);
     if (is_traced(run)) result.traceback = std::move(run.traceback);
-    result.children = run.children;
     if (is_final(run.state)) result.done = run.done;
   } else if (outcome != nullptr || (job.state.final && (job.redelivered || job.state.revoked))) {
     // Somebody else has ended it, and may have died before anybody was told.
     settled.from_store = true;
+    settled.fallen = celery::fallen_with(job.task);
   } else {
     return std::nullopt;
   }
   settled.task = without_arguments(job.task);
+  settled.queue = job.queue;
   return settled;
 }
 

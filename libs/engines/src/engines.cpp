@@ -80,17 +80,15 @@ Result<std::unique_ptr<History>> open_history(const std::string& store_url, cons
 
 Result<std::unique_ptr<CallerResults>> open_caller_results(const std::string& url, Broker* broker) {
   using Opened = std::unique_ptr<CallerResults>;
-  if (url == "none" || (url.empty() && broker == nullptr)) return Opened{};
+  if (url == "none") return Opened{};
+  if (url.empty() || url == "rpc" || url == "rpc://") {
+    return broker == nullptr ? Opened{} : make_rpc_results(*broker);
+  }
   if (is_redis_url(url)) {
     auto options = parse_redis_url(url);
     if (!options) return options.error();
     return make_redis_results(std::move(*options));
   }
-  if (broker == nullptr) {
-    return invalid("result backend URL `" + without_password(url) +
-                   "`: nothing can be read there; allowed is redis://… or none");
-  }
-  if (url.empty() || url == "rpc" || url == "rpc://") return make_rpc_results(*broker);
   return invalid(
       "result backend URL `" + without_password(url) +
       "`: the scheme is not one this build knows; allowed are rpc://, redis://… and none");

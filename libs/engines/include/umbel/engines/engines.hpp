@@ -35,8 +35,8 @@ namespace umbel {
 //   redis://…, redis+socket://…     what such a URL may say is in results_redis/redis_url.hpp
 //   none                   nowhere: then null is answered
 //
-// `broker` outlives what is returned; null where nobody is answered, as in a monitor, which can
-// read a redis:// only.
+// `broker` outlives what is returned. Null is for who only reads, as a monitor: where nothing is
+// kept there is nothing for it, and null is answered.
 [[nodiscard]] Result<std::unique_ptr<CallerResults>> open_caller_results(const std::string& url,
                                                                          Broker* broker);
 

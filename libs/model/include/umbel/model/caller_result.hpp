@@ -31,9 +31,7 @@ struct CallerResult {
   // {"pid", "hostname"}.
   std::string result = "null";
   std::string traceback{};  // empty: none
-  // JSON text of what the task sent, as Celery lists it: `[[["<id>", null], null]]`; empty:
-  // nothing.
-  std::string children{};
+  std::vector<ResultTree> children{};  // what the task sent
   std::string group{}, parent{};   // empty: none
   std::optional<WallTime> done{};  // of a final state
   std::string reply_to{};          // the queue that came with the message; empty: none
