@@ -177,6 +177,11 @@ export function answer(mock, method, path, query, body) {
   const [, kind, name, action] = parts;
   const empty = mock.scenario === 'empty';
   const minutes = Number(query.get('minutes') ?? 60);
+  if (method === 'POST' && path === '/api/control') {
+    const refused = body?.action === 'restart_pool' ? "ValueError('Pool restarts not enabled')" : null;
+    return [200, { answers: (body?.workers ?? []).map((worker) => ({ worker, ok: refused === null ? `${body.action} done` : null, error: refused })), now: at }];
+  }
+  if (method === 'POST' && path === '/api/queues/purge') return [200, { purged: 12, now: at }];
   if (method === 'POST' && kind === 'schedule' && name) {
     const spec = ENTRIES.find((entry) => entry.name === name);
     if (!spec) return [404, { error: `no schedule is called ${name}` }];
@@ -205,7 +210,19 @@ export function answer(mock, method, path, query, body) {
     if (!row) return [404, { error: `no worker is called ${name}` }];
     const minute = Math.floor(at / 60);
     return [200, {
-      worker: { ...row, pid: 4711, sw_sys: 'Linux', freq: 2, first_seen: mock.started, registered: NAMES.slice(0, 5).map((spec) => spec.name) },
+      worker: { ...row, pid: 4711, sw_sys: 'Linux', freq: 2, first_seen: mock.started, registered: NAMES.slice(0, 5).map((spec, i) => (i === 1 ? `${spec.name} [rate_limit=10/m]` : spec.name)) },
+      told: {
+        at: at - 21,
+        stats: {
+          total: {}, pid: 4711, clock: '213', uptime: 7431, prefetch_count: 32,
+          pool: { 'max-concurrency': row.slots, processes: [4712, 4713, 4714, 4715], 'max-tasks-per-child': 'N/A', 'put-guarded-by-semaphore': false, timeouts: [0, 300] },
+          broker: { hostname: '127.0.0.1', userid: 'guest', virtual_host: '/', port: 5672, ssl: false, transport: 'amqp', heartbeat: 120, login_method: 'PLAIN', failover_strategy: 'round-robin' },
+          rusage: { utime: 41.39, stime: 9.11, maxrss: 47_556, minflt: 26_452, majflt: 8, nvcsw: 518, nivcsw: 539 },
+        },
+        active_queues: row.queues.map((queue) => ({ name: queue, routing_key: queue, durable: true })),
+        conf: { broker_url: 'amqp://guest:********@127.0.0.1:5672//', result_backend: 'redis://127.0.0.1:6379/1', timezone: 'Europe/Berlin', task_acks_late: true, include: ['celery.app.builtins', 'meadow.tasks'] },
+        active: [], reserved: [], scheduled: [], revoked: [],
+      },
       running: taskRows(mock, (task) => task.state === 'STARTED' && task.worker === name, 100), prefetched: [],
       spark_busy: Array.from({ length: 60 }, (_, i) => (i < 8 ? null : 2 + 4 * noise(minute - 59 + i + name.length))),
       names: NAMES.slice(0, 5).map((spec) => ({ name: spec.name, succeeded: Math.round(spec.perMinute * 30), failed: Math.round(spec.perMinute * 30 * spec.bad) })), now: at,
@@ -217,7 +234,7 @@ export function answer(mock, method, path, query, body) {
     const minute = Math.floor(at / 60) * 60;
     const still = row.consumers === 0;
     return [200, {
-      queue: row, trend: Array.from({ length: 60 }, (_, i) => ({ t: minute - (59 - i) * 60, ready: still ? (i < 55 ? 4 + 3 * noise(i) : 300 * (i - 54)) : 4 + 6 * noise(minute / 60 + i), in: row.in_rate * (0.8 + 0.4 * noise(i)), out: still && i > 55 ? 0 : row.in_rate * (0.8 + 0.4 * noise(i + 7)) })),
+      queue: row, trend: Array.from({ length: 60 }, (_, i) => ({ t: minute - (59 - i) * 60, ready: still ? (i < 55 ? 4 + 3 * noise(i) : 300 * (i - 54)) : 4 + 6 * noise(minute / 60 + i), in: row.in_rate === null ? null : 60 * row.in_rate * (0.8 + 0.4 * noise(i)), out: row.in_rate === null ? null : still && i > 55 ? 0 : 60 * row.in_rate * (0.8 + 0.4 * noise(i + 7)) })),
       consumers: still ? [] : ['w1@meadow', 'w2@meadow'], names: row.ready > 0 ? NAMES.filter((spec) => spec.queue === name).map((spec, i) => ({ name: spec.name, waiting: Math.round(row.ready / (i + 1.3)) })) : [],
       oldest: taskRows(mock, (task) => task.queue === name, 4).map((task) => ({ ...task, state: 'PENDING', worker: null, started: null, finished: null, runtime: null, result: null, exception: null })), now: at,
     }];

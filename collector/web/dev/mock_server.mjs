@@ -227,7 +227,9 @@ export class Mock {
       loadavg: [0.62, 0.71, 0.55],
       queues: ['reddit', 'umbel'],
       last_seen: trouble && index === 1 ? this.started + 7_190 : now() - this.random() * 1.5,
-      sw: 'umbel 0.1.0',
+      sw: index === 0 ? 'umbel 0.1.0' : 'py-celery 5.2.6',
+      pool: index === 0 ? 'threads' : 'prefork',
+      silent: trouble && index === 0,
     }));
   }
 
@@ -249,6 +251,8 @@ export class Mock {
         stalled_since: trouble ? now() - 243 : null,
         oldest_task: null,
       },
+      // As RabbitMQ without its management API tells of one.
+      { name: 'mail', ready: 3, delayed: null, unacked: null, consumers: 1, oldest_age: null, in_rate: null, out_rate: null, drain_seconds: null, why: null, stalled_since: null, oldest_task: null },
       { name: 'umbel', ready: 0, delayed: 14, unacked: 3, consumers: 2, oldest_age: null, in_rate: 7.2, out_rate: 7.2 },
     ];
   }

@@ -28,6 +28,14 @@ const SHOTS = [
       { name: `task-${theme}-${width}`, scenario: 'well', theme, width, path: '/task/{id}', full: true },
     ]),
   ),
+  ...['light', 'dark'].flatMap((theme) =>
+    [360, 800, 1280].flatMap((width) => [
+      { name: `worker-${theme}-${width}`, scenario: 'well', theme, width, path: '/worker/w2%40meadow', full: true },
+      { name: `workers-${theme}-${width}`, scenario: 'trouble', theme, width, path: '/workers', full: true },
+      { name: `queue-${theme}-${width}`, scenario: 'well', theme, width, path: '/queue/mail', full: true },
+      { name: `queues-${theme}-${width}`, scenario: 'well', theme, width, path: '/queues', full: true },
+    ]),
+  ),
   { name: 'palette-light-1280', scenario: 'well', theme: 'light', width: 1280, path: '/tasks', key: 'Control+k' },
 ];
 

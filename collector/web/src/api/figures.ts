@@ -108,14 +108,38 @@ export interface ErrorAnswer extends ErrorGroup {
   now: number;
 }
 
+/** What a worker answered when it was asked, as it said it; what it did not answer is missing. */
+export interface Told {
+  at: number;
+  stats?: {
+    pool?: Record<string, unknown>;
+    broker?: Record<string, unknown>;
+    rusage?: Record<string, unknown> | string;
+    prefetch_count?: number;
+    uptime?: number;
+    autoscaler?: Record<string, unknown>;
+  };
+  active_queues?: { name: string; routing_key?: string | null; exchange?: { name?: string; type?: string } | null; durable?: boolean }[];
+  conf?: Record<string, unknown>;
+  scheduled?: { eta?: string; request?: { id?: string; name?: string } }[];
+  reserved?: unknown[];
+  revoked?: string[];
+}
+
+export interface ControlAnswer {
+  answers: { worker: string; ok: string | null; error: string | null }[];
+  now: number;
+}
+
 export interface WorkerAnswer {
   worker: Worker & {
     pid?: number | null;
     sw_sys?: string | null;
     freq?: number | null;
     first_seen?: number | null;
-    registered?: string[];
+    registered?: string[] | null;
   };
+  told?: Told | null;
   running: Task[];
   prefetched: Task[];
   spark_busy: Values;

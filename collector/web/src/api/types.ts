@@ -82,7 +82,7 @@ export interface TaskDetail extends Answered {
   schedule: Maybe<{ name: string; due: Maybe<number> }>;
   attempts: Attempt[];
   moments: Moment[];
-  can: { retry: Permission; revoke: Permission };
+  can: { retry: Permission; revoke: Permission; terminate?: Permission };
 }
 
 export interface Acted {

@@ -2,6 +2,9 @@
 
 export const NONE = '–';
 
+/** Behind a dash in the place of a queue's figure. */
+export const UNTOLD = 'The broker does not tell this of a queue. RabbitMQ\'s management API does: give the collector --broker-api.';
+
 const UNITS: readonly (readonly [number, string])[] = [
   [1e9, 'G'],
   [1e6, 'M'],

@@ -9,6 +9,10 @@ import { stateKind, type StateKind } from './task';
 export function headline(detail: TaskDetail, now: number): string {
   const { task, attempts } = detail;
   const kind = stateKind(task.state);
+  if (task.unknown_since) {
+    const was = kind === 'running' ? 'ran' : kind === 'waiting' ? 'was held' : `was ${task.state.toLowerCase()}`;
+    return `Not known for ${ticking(now - task.unknown_since)}: it ${was}${task.worker ? ` on ${task.worker}` : ''}, which does not have it any more, and no end was told.`;
+  }
   const begun = attempts.filter((attempt) => attempt.started !== null);
   const took = tookOf(task);
   const tries = begun.length > 1 ? ` after ${plural(begun.length, 'attempt')}` : '';

@@ -26,6 +26,11 @@ export function stateKind(state: string | null | undefined): StateKind {
   return KINDS[state ?? ''] ?? 'unknown';
 }
 
+/** Of a whole task: what nobody knows any more is not shown as what it was last. */
+export function kindOf(task: { state: string; unknown_since?: number | null }): StateKind {
+  return task.unknown_since ? 'unknown' : stateKind(task.state);
+}
+
 /** `(1, 2)` and `{'x': 3}` as `1, 2, x=3`; what does not look like that is shown as it came. */
 export function callArguments(args: unknown, kwargs: unknown): string {
   const positional = sequence(asText(args));

@@ -129,7 +129,7 @@ export function changedAt(task: Task): number {
 }
 
 export function isRunning(task: Task): boolean {
-  return task.state === 'STARTED' || task.state === 'PROGRESS';
+  return (task.state === 'STARTED' || task.state === 'PROGRESS') && !task.unknown_since;
 }
 
 function newestTasks(tasks: Task[]): Task[] {

@@ -20,7 +20,10 @@ export interface Totals {
   received: number;
   running: number;
   waiting: number;
-  taken?: number;
+  /** Null: the broker does not say what workers hold. */
+  taken?: number | null;
+  /** Unfinished, and nobody knows what became of them; not among those that run. */
+  unknown?: number;
   started_at: number | null;
 }
 
@@ -48,13 +51,18 @@ export interface Worker {
   queues?: string[];
   last_seen: number | null;
   sw?: string | null;
+  /** Kind of its pool; null: it has not said. */
+  pool?: string | null;
+  /** It takes tasks and tells of none. */
+  silent?: boolean;
 }
 
 export interface Queue {
   name: string;
   ready: number;
-  delayed: number;
-  unacked: number;
+  /** Null: the broker does not say. */
+  delayed: number | null;
+  unacked: number | null;
   consumers: number;
   oldest_age: number | null;
   in_rate: number | null;
@@ -82,6 +90,8 @@ export interface Task {
   result?: unknown;
   exception?: string | null;
   retries?: number | null;
+  /** Since then nobody knows what became of it; its state is the last one told. */
+  unknown_since?: number | null;
 }
 
 export interface Submission {

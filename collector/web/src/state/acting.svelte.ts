@@ -46,11 +46,22 @@ export class Acting {
     return agreed ? this.#act('revoke', '/api/tasks/revoke', tasks) : null;
   }
 
-  async #act(kind: 'retry' | 'revoke', path: string, tasks: readonly TaskRow[]): Promise<Acted | null> {
+  async terminate(task: TaskRow): Promise<Acted | null> {
+    const agreed = await confirmation.ask({
+      title: 'Kill this task?',
+      text: 'The process that runs it is ended at once. What the task has done so far is not undone.',
+      ...sampled([task]),
+      verb: 'Kill this task',
+      danger: true,
+    });
+    return agreed ? this.#act('revoke', '/api/tasks/revoke', [task], { terminate: true, signal: 'SIGTERM' }) : null;
+  }
+
+  async #act(kind: 'retry' | 'revoke', path: string, tasks: readonly TaskRow[], how: object = {}): Promise<Acted | null> {
     this.busy = kind;
     this.outcome = null;
     try {
-      const acted = await post<Acted>(path, { ids: tasks.map((task) => task.id) });
+      const acted = await post<Acted>(path, { ids: tasks.map((task) => task.id), ...how });
       this.outcome = outcomeOf(kind, acted);
       return acted;
     } catch (error) {

@@ -99,14 +99,27 @@ export function workersWords(workers: Worker[], now: number): Words {
   return { level: 'ok', text: `${plural(online.length, 'worker')} online, ${busy}.${full}` };
 }
 
+/** `umbel`, `celery`: which kind of worker it is; '' where it does not say. */
+export function softwareOf(worker: Worker): string {
+  return (worker.sw ?? '').split(' ')[0]?.replace(/^py-/, '') ?? '';
+}
+
+/** `celery 5.2.6`, as people call it. */
+export function softwareText(worker: Worker): string {
+  return worker.sw ? worker.sw.replace(/^py-/, '') : '–';
+}
+
 export function workerWords(worker: Worker, now: number): Words {
   if (worker.status === 'lost') {
-    return { level: 'bad', text: `Lost: nothing heard for ${ticking(now - (worker.last_seen ?? now))}. What it had in hand is given to others.` };
+    const held = softwareOf(worker) === 'umbel' ? 'is given to others' : 'may be lost, or is given to others';
+    return { level: 'bad', text: `Lost: nothing heard for ${ticking(now - (worker.last_seen ?? now))}. What it had in hand ${held}.` };
   }
   if (worker.status === 'left') return { level: 'unknown', text: `Ended ${ticking(now - (worker.last_seen ?? now))} ago, and said so.` };
   if ((worker.stuck ?? 0) > 0) {
     return { level: 'warn', text: `${count(worker.stuck)} of ${plural(worker.slots, 'slot')} stuck until it is restarted; ${count(worker.active)} in use.` };
   }
+  if (worker.silent) return { level: 'warn', text: 'Online, and takes tasks without telling of them: its events are off.' };
+  if (worker.slots === 0) return { level: 'ok', text: worker.active === 0 ? 'Online and idle.' : `Online, ${plural(worker.active, 'task')} in hand.` };
   if (worker.active === 0) return { level: 'ok', text: `Online and idle: ${plural(worker.slots, 'slot')} free.` };
   return { level: 'ok', text: `Online, ${count(worker.active)} of ${plural(worker.slots, 'slot')} in use.` };
 }
@@ -131,11 +144,17 @@ export function queuesWords(queues: Queue[], now: number): Words {
     const more = still.length > 1 ? ` ${plural(still.length - 1, 'other queue')} stand${still.length === 2 ? 's' : ''} still too.` : '';
     return { level: 'bad', text: `Queue ${first.name} ${stillWords(first, now)}${more}` };
   }
-  const unattended = queues.filter((queue) => queue.consumers === 0 && queue.ready + queue.delayed > 0)[0];
-  if (unattended) return { level: 'warn', text: `No worker takes from ${unattended.name}; ${count(unattended.ready + unattended.delayed)} lie in it.` };
+  const unattended = queues.filter((queue) => queue.consumers === 0 && queue.ready + (queue.delayed ?? 0) > 0)[0];
+  if (unattended) return { level: 'warn', text: `No worker takes from ${unattended.name}; ${count(unattended.ready + (unattended.delayed ?? 0))} lie in it.` };
   if (ready === 0) return { level: 'ok', text: `Nothing waits in ${plural(queues.length, 'queue')}.` };
-  const oldest = Math.max(0, ...queues.map((queue) => queue.oldest_age ?? 0));
-  return { level: 'ok', text: `${plural(ready, 'task')} wait${ready === 1 ? 's' : ''} in ${plural(queues.filter((queue) => queue.ready > 0).length, 'queue')}, the oldest for ${aged(oldest)}; all move.` };
+  const ages = queues.map((queue) => queue.oldest_age).filter((age) => age !== null);
+  const oldest = ages.length === 0 ? null : Math.max(0, ...ages);
+  return { level: 'ok', text: `${plural(ready, 'task')} wait${ready === 1 ? 's' : ''} in ${plural(queues.filter((queue) => queue.ready > 0).length, 'queue')}${oldest === null ? '; ' : ', '}${oldestWords(oldest)}all move.` };
+}
+
+/** Nothing where the broker does not tell how long anything has waited. */
+function oldestWords(seconds: number | null): string {
+  return seconds === null ? '' : `the oldest for ${aged(seconds)}; `;
 }
 
 function aged(seconds: number | null): string {
@@ -156,7 +175,7 @@ export function queueWords(queue: Queue, now: number): Words {
   const drains = queue.drain_seconds ?? null;
   const end = drains === null ? '' : `; at this pace it is empty in ${duration(Math.max(1, Math.round(drains)))}`;
   const grows = (queue.in_rate ?? 0) > (queue.out_rate ?? 0) * 1.05 && queue.ready > 10 ? '; more comes in than goes out' : end;
-  return { level: 'ok', text: `${plural(queue.ready, 'task')} wait${queue.ready === 1 ? 's' : ''}, the oldest for ${aged(queue.oldest_age)}${grows}.` };
+  return { level: 'ok', text: `${plural(queue.ready, 'task')} wait${queue.ready === 1 ? 's' : ''}${queue.oldest_age === null ? '' : `, the oldest for ${aged(queue.oldest_age)}`}${grows}.` };
 }
 
 /** How far back kinds of failure can be counted. */
