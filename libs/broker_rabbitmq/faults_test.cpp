@@ -422,8 +422,9 @@ TEST_F(RabbitmqFaults, ADeletedQueueIsDeclaredAgainByWhoConsumesAndWhoPublishes)
   ASSERT_TRUE(publish(*broker, "1"));
   const auto consumer = consume(*broker);
   EXPECT_THAT(bodies(take(*consumer, 1)), ElementsAre("1"));
-  server().eval("rabbit_amqqueue:delete_with(rabbit_misc:r(<<\"" + vhost +
-                "\">>, queue, <<\"q\">>), self(), false, false, <<\"t\">>, true).");
+  server().eval("{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"" + vhost +
+                "\">>, queue, <<\"q\">>)), rabbit_amqqueue:delete(Queue, false, false, "
+                "<<\"t\">>).");
   EXPECT_TRUE(eventually([&] { return publish(*broker, "2").has_value(); }));
   EXPECT_THAT(bodies(take(*consumer, 1)), ElementsAre("2"));
 }

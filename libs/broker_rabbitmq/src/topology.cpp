@@ -92,11 +92,10 @@ Result<amqp_queue_declare_ok_t> Topology::look(Session& session, const std::stri
                                               fmt::format("looking at queue `{}`", queue));
 }
 
+// Not looked at first, as task queues are: each look at what is missing is an error in the server's
+// log, and some of these are made every second.
 Result<void> Topology::own_queue(Session& session, const std::string& name, bool durable,
                                  const amqp_table_t& arguments) {
-  const auto there = look(session, name);
-  if (there) return {};
-  if (there.error().code != Errc::NotFound) return there.error();
   const auto channel = session.scratch();
   if (!channel) return channel.error();
   const amqp_queue_declare_t method{0, bytes_of(name),  0, durable ? 1 : 0,
@@ -104,7 +103,7 @@ Result<void> Topology::own_queue(Session& session, const std::string& name, bool
   const auto made = session.ask<amqp_queue_declare_ok_t>(*channel, AMQP_QUEUE_DECLARE_METHOD,
                                                          method, AMQP_QUEUE_DECLARE_OK_METHOD,
                                                          fmt::format("declaring queue `{}`", name));
-  // Conflict: somebody made it in this moment, with arguments of his own.
+  // Conflict: it is there, with other arguments.
   if (!made && made.error().code != Errc::Conflict) return made.error();
   return {};
 }
