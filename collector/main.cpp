@@ -22,6 +22,7 @@ struct Configuration {
   std::int64_t max_connections = 512;
   std::int64_t inspect_timeout = 1000;  // ms
   std::string broker_api;
+  std::string result_backend;
 };
 
 // The broker's URL with the management API's in it. Invalid: this broker has none.
@@ -77,6 +78,12 @@ std::optional<int> read(Configuration& config, int argc, char** argv) {
                 "MS",
                 {"FLOWER_INSPECT_TIMEOUT"}},
                config.inspect_timeout, {.least = 10, .most = 60'000});
+  settings.add(
+      {"result-backend",
+       "where Celery's tasks keep results, read for those whose end was not seen: redis://…",
+       "URL",
+       {"CELERY_RESULT_BACKEND"}},
+      config.result_backend);
   settings.add({"broker-api",
                 "RabbitMQ's management API, for what AMQP does not tell of queues",
                 "URL",
@@ -125,6 +132,9 @@ int main(int argc, char** argv) {
   if (!broker) return fail(log, broker.error());
   const auto store = umbel::open_store(config.common.store, clock, log);
   if (!store) return fail(log, store.error());
+  const auto kept_elsewhere = umbel::open_caller_results(config.result_backend, nullptr);
+  if (!kept_elsewhere) return fail(log, kept_elsewhere.error());
+  config.collector.kept_elsewhere = kept_elsewhere->get();
   const auto history = umbel::open_history(config.common.store, clock, log);
   if (!history) return fail(log, history.error());
   umbel::metrics::Metrics metrics{"collector"};

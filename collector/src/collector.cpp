@@ -11,6 +11,7 @@
 #include "gauges.hpp"
 #include "inspector.hpp"
 #include "intake.hpp"
+#include "kept_elsewhere.hpp"
 #include "live.hpp"
 #include "live_stream.hpp"
 #include "page_routes.hpp"
@@ -58,7 +59,7 @@ struct Collector::Impl {
         repair{control,
                live,
                store.results(),
-               {},
+               [this](const TaskId& id) { return find_elsewhere(options.kept_elsewhere, id); },
                clock,
                log,
                [this](std::vector<TaskEvent> events) { intake.tell(std::move(events)); }},

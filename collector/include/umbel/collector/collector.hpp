@@ -17,6 +17,7 @@
 #include "umbel/http/router.hpp"
 #include "umbel/http/server.hpp"
 #include "umbel/metrics/metrics.hpp"
+#include "umbel/results/caller_results.hpp"
 #include "umbel/runtime/readiness.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/store/store.hpp"
@@ -37,7 +38,10 @@ struct CollectorOptions {
   std::vector<std::string> allowed_hosts;
   bool enable_events = false;  // workers whose tasks make no events are asked to tell of them
   std::chrono::milliseconds inspect_timeout{1000};  // how long workers' answers are waited for
-  std::string subscriber = "collector";             // the place in the event stream
+  // Where Celery's tasks keep results: read for tasks whose end was not seen. Outlives the
+  // collector; null: nowhere.
+  CallerResults* kept_elsewhere = nullptr;
+  std::string subscriber = "collector";  // the place in the event stream
   std::string version;
   std::string broker, store;  // the engines' URLs as they may be shown, without a password
 };
