@@ -1,9 +1,11 @@
 // umbel-worker: takes tasks from queues and runs them. Composition only.
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "umbel/base/clock.hpp"
@@ -30,6 +32,8 @@ struct Config {
   std::vector<std::string> allowed_hosts;
   std::int64_t soft_time_limit = 0, stuck_after = 30, stop_timeout = 8;  // seconds
   bool log_tasks = false, no_events = false;
+  std::string autoscale, statedb;
+  bool without_mingle = false, pool_restarts = false;
   std::string result_backend;
   std::int64_t result_patience = 30;  // seconds
   bool track_started = false;
@@ -38,6 +42,19 @@ struct Config {
   std::string reddit_source = "api";
   std::int64_t reddit_timeout = 15;
 };
+
+// `10,3`, or `10` for `10,0`.
+std::optional<std::pair<std::size_t, std::size_t>> autoscale_of(const std::string& text) {
+  std::size_t most = 0, least = 0;
+  const char* const end = text.data() + text.size();
+  auto read = std::from_chars(text.data(), end, most);
+  if (read.ec == std::errc{} && read.ptr != end && *read.ptr == ',') {
+    read = std::from_chars(read.ptr + 1, end, least);
+  }
+  if (read.ec != std::errc{} || read.ptr != end) return std::nullopt;
+  if (most < 1 || most > 512 || least > most) return std::nullopt;
+  return std::pair{most, least};
+}
 
 std::optional<int> load(Config& config, int argc, char** argv) {
   Settings settings{"umbel-worker", "takes tasks from queues and runs them"};
@@ -87,6 +104,17 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                config.result_patience, {0, 86'400});
   settings.add({"track-started", "callers are told when a task starts", "", {}},
                config.track_started);
+  settings.add({"autoscale",
+                "most and least tasks at the same time; the pool follows the load",
+                "MAX,MIN",
+                {}},
+               config.autoscale);
+  settings.add({"statedb", "file that keeps what is revoked over a restart", "FILE", {}},
+               config.statedb);
+  settings.add({"without-mingle", "do not ask other workers what is revoked at the start", "", {}},
+               config.without_mingle);
+  settings.add({"pool-restarts", "let remote control restart the pool", "", {}},
+               config.pool_restarts);
   settings.add({"log-tasks", "a log line for each task received and ended", "", {}},
                config.log_tasks);
   settings.add({"no-events", "send no task events; heartbeats are sent all the same", "", {}},
@@ -131,6 +159,13 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                  config.reddit_source.c_str());
     return 2;
   }
+  if (!config.autoscale.empty() && !autoscale_of(config.autoscale)) {
+    std::fprintf(stderr,
+                 "umbel-worker: --autoscale: `%s` is not MAX,MIN, with MAX from 1 to 512 and MIN "
+                 "from 0 to MAX\n",
+                 config.autoscale.c_str());
+    return 2;
+  }
   if (config.pool != "threads") {
     std::fprintf(stderr, "umbel-worker: --pool=%s is not available yet; use --pool=threads\n",
                  config.pool.c_str());
@@ -166,6 +201,14 @@ WorkerOptions worker_options(const Config& config, std::uint16_t metrics_port) {
   options.track_started = config.track_started;
   options.log_tasks = config.log_tasks;
   options.events = !config.no_events;
+  if (!config.autoscale.empty()) options.autoscale = autoscale_of(config.autoscale);
+  options.state_file = config.statedb;
+  options.pool_restarts = config.pool_restarts;
+  options.mingle = !config.without_mingle;
+  // On one machine the store's revocations hold from the first message on: no need to wait.
+  options.mingle_first = !config.common.broker.starts_with("sqlite:");
+  options.broker_url = config.common.broker;
+  options.shut_down = request_stop;
   return options;
 }
 

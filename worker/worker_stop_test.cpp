@@ -373,7 +373,8 @@ TEST(EventSender, KeepsEventsWhileTheBrokerRefusesAndCountsWhatItCannotHold) {
   Stand stand;
   FaultyBroker broker{*stand.broker};
   Instruments instruments{stand.metrics, {}};
-  EventSender sender{broker, stand.clock, instruments, stand.log, "w1@test", 10};
+  LamportClock lamport;
+  EventSender sender{broker, stand.clock, lamport, instruments, stand.log, "w1@test", true, 10};
   for (int i = 0; i < 15; ++i) {
     TaskEvent event;
     event.type = TaskEventType::Started;

@@ -60,6 +60,9 @@ std::string line_of(const Ending& ending, const Job& job, std::optional<double> 
       return fmt::format("{} retry: Retry in {:g}s: {}", called,
                          static_cast<double>(ending.retry_in->count()) / 1000, ending.shown);
     case TaskState::Revoked:
+      if (!ending.signal && !ending.expired) {
+        return fmt::format("Discarding revoked task: {}[{}]", job.task.task, job.task.id.str());
+      }
       return fmt::format("{} revoked: {}", called, ending.signal ? "terminated" : "expired");
     default:
       return fmt::format("{} raised: {}", called, ending.shown);

@@ -100,21 +100,30 @@ Ending succeeded(const boost::json::value& value, bool ignore_result) {
 
 Ending failed(const Raised& raised) { return described(TaskState::Failure, raised); }
 
-Ending revoked_as_expired() {
-  auto ending = described(TaskState::Revoked, raised(Raised::Kind::Final, "TaskRevokedError",
-                                                     "expired", "celery.exceptions"));
+namespace {
+
+Ending revoked_as(const std::string& why) {
+  auto ending = described(TaskState::Revoked, raised(Raised::Kind::Final, "TaskRevokedError", why,
+                                                     "celery.exceptions"));
   ending.traceback.clear();
+  return ending;
+}
+
+}  // namespace
+
+Ending revoked_as_expired() {
+  auto ending = revoked_as("expired");
   ending.expired = true;
   return ending;
 }
 
 Ending revoked_as_terminated(int signal) {
-  auto ending = described(TaskState::Revoked, raised(Raised::Kind::Final, "TaskRevokedError",
-                                                     "terminated", "celery.exceptions"));
-  ending.traceback.clear();
+  auto ending = revoked_as("terminated");
   ending.signal = signal;
   return ending;
 }
+
+Ending revoked_by_request() { return revoked_as("revoked"); }
 
 Ending after(const Raised& raised, const RetryPolicy& policy, const Attempt& attempt,
              double random) {

@@ -49,6 +49,7 @@ struct Ending {
 [[nodiscard]] Ending failed(const Raised& raised);
 [[nodiscard]] Ending revoked_as_expired();
 [[nodiscard]] Ending revoked_as_terminated(int signal);
+[[nodiscard]] Ending revoked_by_request();
 
 // What is known of the attempt that just ended.
 struct Attempt {

@@ -29,16 +29,19 @@ Result<void> publish(Broker& broker, const std::vector<Event>& batch, const std:
 }
 }  // namespace
 
-EventSender::EventSender(Broker& broker, const Clock& clock, Instruments& instruments, Log log,
-                         std::string hostname, std::size_t capacity)
+EventSender::EventSender(Broker& broker, const Clock& clock, LamportClock& lamport,
+                         Instruments& instruments, Log log, std::string hostname, bool tasks,
+                         std::size_t capacity)
     : broker_{broker},
       clock_{clock},
+      lamport_{lamport},
       instruments_{instruments},
       outage_{"broker, for events", clock, log},
       log_{std::move(log)},
       hostname_{std::move(hostname)},
       pid_{getpid()},
       capacity_{capacity},
+      tasks_{tasks},
       thread_{[this](const std::stop_token& stop) { run(stop); }} {}
 
 EventSender::~EventSender() = default;
@@ -51,7 +54,7 @@ void EventSender::send(Event event) {
       [&](auto& e) {
         e.origin.hostname = hostname_;
         e.origin.pid = pid_;
-        e.origin.clock = static_cast<std::int64_t>(sequence_);
+        e.origin.clock = lamport_.forward();
         e.origin.sequence = sequence_;
         if (e.origin.timestamp == WallTime{}) e.origin.timestamp = now;
       },

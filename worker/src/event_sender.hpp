@@ -5,6 +5,7 @@
 // broker refuses, events stay in the buffer.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -13,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "control/lamport_clock.hpp"
 #include "instruments.hpp"
 #include "umbel/base/clock.hpp"
 #include "umbel/broker/broker.hpp"
@@ -28,13 +30,19 @@ class EventSender {
   static constexpr std::size_t kFlushAt = 24;       // events, as Celery's dispatcher
   static constexpr std::chrono::milliseconds kFlushAfter{20};
 
-  EventSender(Broker& broker, const Clock& clock, Instruments& instruments, Log log,
-              std::string hostname, std::size_t capacity = kCapacity);
+  // `tasks`: whether to tell of tasks as well.
+  EventSender(Broker& broker, const Clock& clock, LamportClock& lamport, Instruments& instruments,
+              Log log, std::string hostname, bool tasks = true, std::size_t capacity = kCapacity);
   ~EventSender();
 
   // Stamps origin (name, pid, clock, number; time unless the event has one) and buffers. Never
   // blocks on the broker.
   void send(Event event);
+
+  // Whether anybody wants to hear of tasks; who is about to tell asks first.
+  [[nodiscard]] bool tells_of_tasks() const { return tasks_.load(std::memory_order_relaxed); }
+  // True: that was a change.
+  bool tell_of_tasks(bool on) { return tasks_.exchange(on) != on; }
 
   // Waits until everything sent so far is with the broker. False: `limit` passed.
   bool flush(std::chrono::milliseconds limit);
@@ -47,12 +55,14 @@ class EventSender {
 
   Broker& broker_;
   const Clock& clock_;
+  LamportClock& lamport_;
   Instruments& instruments_;
   Outage outage_;
   Log log_;
   const std::string hostname_;
   const std::int64_t pid_;
   const std::size_t capacity_;
+  std::atomic<bool> tasks_;
   std::mutex mutex_;
   std::condition_variable_any filled_, drained_;
   std::deque<Event> buffer_;

@@ -11,15 +11,16 @@ namespace {
 constexpr std::chrono::milliseconds kLongestWait{500};
 }  // namespace
 
-Fetcher::Fetcher(Parts parts, ConsumeOptions options, std::unique_ptr<Consumer> consumer,
-                 std::chrono::milliseconds reconnect_after, Log log)
-    : parts_{parts},
-      options_{std::move(options)},
+Fetcher::Fetcher(Parts parts, std::string name, std::unique_ptr<Consumer> consumer,
+                 std::size_t told, std::chrono::milliseconds reconnect_after, Log log)
+    : parts_{std::move(parts)},
+      name_{std::move(name)},
       reconnect_after_{reconnect_after},
       log_{std::move(log)},
-      outage_{"broker", parts.clock, log_},
-      slots_{std::make_shared<Slots>(options_.prefetch)},
+      outage_{"broker", parts_.clock, log_},
+      slots_{std::make_shared<Slots>(told)},
       consumer_{std::move(consumer)},
+      told_{told},
       thread_{[this](const std::stop_token& stop) { run(stop); }} {}
 
 void Fetcher::close() {
@@ -27,7 +28,36 @@ void Fetcher::close() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::shared_ptr<Consumer> Fetcher::consumer() const {
+  const std::lock_guard lock{mutex_};
+  return consumer_;
+}
+
+Result<void> Fetcher::add_queue(const QueueName& queue) {
+  if (!parts_.queues.add(queue)) return {};
+  const auto now = consumer();
+  if (!now) return {};
+  auto added = now->add_queue(queue);
+  if (!added) parts_.queues.remove(queue);
+  return added;
+}
+
+Result<void> Fetcher::cancel_queue(const QueueName& queue) {
+  if (!parts_.queues.remove(queue)) return {};
+  const auto now = consumer();
+  if (!now) return {};
+  auto gone = now->cancel_queue(queue);
+  if (!gone) parts_.queues.add(queue);
+  return gone;
+}
+
+std::size_t Fetcher::prefetch() const {
+  const std::lock_guard lock{mutex_};
+  return told_;
+}
+
 void Fetcher::run(const std::stop_token& stop) {
+  if (parts_.first) parts_.first(stop);
   while (!stop.stop_requested()) {
     if (consumer_) {
       fetch(stop);
@@ -39,20 +69,33 @@ void Fetcher::run(const std::stop_token& stop) {
 
 // Lost slots take no messages: what they held room for is left to others.
 bool Fetcher::has_slots() {
-  const auto all = parts_.pool.size();
-  const auto stuck = std::min(parts_.pool.lost(), all);
-  if (stuck != std::exchange(stuck_, stuck)) {
-    const auto fit = options_.prefetch * (all - stuck) / all;
+  Room now;
+  now.slots = parts_.pool.size();
+  now.lost = std::min(parts_.pool.lost(), now.slots);
+  now.most = parts_.prefetch();
+  const bool some = now.lost < now.slots;
+  if (now != std::exchange(room_, now)) {
+    const auto fit = now.most * (now.slots - now.lost) / now.slots;
     // A lost slot still counts its own message as held.
-    slots_->allow(stuck + (stuck == all ? 0 : std::max<std::size_t>(fit, 1)));
+    slots_->allow(now.lost + (some ? std::max<std::size_t>(fit, 1) : 0));
   }
-  return stuck < all;
+  tell_prefetch(now.most + slots_->aside());
+  return some;
+}
+
+// What waits for its eta is held beyond what may start.
+void Fetcher::tell_prefetch(std::size_t prefetch) {
+  if (prefetch == told_) return;
+  consumer_->set_prefetch(prefetch);
+  const std::lock_guard lock{mutex_};
+  told_ = prefetch;
 }
 
 void Fetcher::fetch(const std::stop_token& stop) {
   parts_.returns.again();
   if (!has_slots()) {
     give_back(parts_.pool.take_waiting());
+    give_back(parts_.gate.take_waiting());
     give_back(parts_.intake.take_held());
     (void)pause_for(stop, kLongestWait);
     return;
@@ -88,20 +131,45 @@ void Fetcher::failed(const char* call, const Error& error, const std::stop_token
     // What runs keeps the old consumer, to acknowledge with it if it can; what has not started will
     // come again.
     give_back(parts_.pool.take_waiting(consumer_.get()));
+    give_back(parts_.gate.take_waiting(consumer_.get()));
     give_back(parts_.intake.take_held(consumer_.get()));
+    const std::lock_guard lock{mutex_};
     consumer_.reset();
   }
   (void)pause_for(stop, wait);
 }
 
 void Fetcher::reconnect(const std::stop_token& stop) {
-  auto consumer = parts_.broker.consume(options_);
+  ConsumeOptions options;
+  options.queues = parts_.queues.list();
+  options.prefetch = parts_.prefetch() + slots_->aside();
+  options.consumer = name_;
+  if (options.queues.empty()) {  // all were cancelled
+    (void)pause_for(stop, kLongestWait);
+    return;
+  }
+  auto consumer = parts_.broker.consume(options);
   if (!consumer) {
     failed("consume", consumer.error(), stop);
     return;
   }
   outage_.over();
-  consumer_ = std::move(*consumer);
+  {
+    const std::lock_guard lock{mutex_};
+    consumer_ = std::move(*consumer);
+    told_ = options.prefetch;
+  }
+  // What came or went while this was under way.
+  const auto now = parts_.queues.list();
+  const auto among = [](const std::vector<QueueName>& queues, const QueueName& queue) {
+    return std::ranges::find(queues, queue) != queues.end();
+  };
+  for (const auto& queue : now) {
+    if (!among(options.queues, queue)) (void)consumer_->add_queue(queue);
+  }
+  for (const auto& queue : options.queues) {
+    if (!among(now, queue)) (void)consumer_->cancel_queue(queue);
+  }
 }
 
 }  // namespace umbel

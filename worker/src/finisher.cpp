@@ -39,10 +39,8 @@ std::string label_of(const Job& job) {
 
 }  // namespace
 
-Finisher::Finisher(Parts parts, Told told, bool task_events,
-                   std::function<void(std::vector<Job>)> again, Log log)
+Finisher::Finisher(Parts parts, Told told, std::function<void(std::vector<Job>)> again, Log log)
     : parts_{parts},
-      task_events_{task_events},
       again_{std::move(again)},
       log_{std::move(log)},
       store_outage_{"store, for results", parts.clock, log_},
@@ -296,7 +294,9 @@ void Finisher::tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>&
     const auto label = label_of(ended.job);
     parts_.instruments.finished(label, run.queue, outcome_name(run.state));
     if (run.runtime) parts_.instruments.ran(label, run.queue, *run.runtime);
-    if (task_events_ && ended.event) parts_.events.send(std::move(*ended.event));
+    if (ended.event && parts_.events.tells_of_tasks()) {
+      parts_.events.send(std::move(*ended.event));
+    }
     if (!ended.line.empty()) log_.info(ended.line);
     ours.push_back(&ended);
   }
@@ -306,7 +306,7 @@ void Finisher::tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>&
 void Finisher::tell_revoked(Ended& ended) {
   parts_.instruments.finished(label_of(ended.job), ended.job.queue,
                               outcome_name(TaskState::Revoked));
-  if (task_events_) parts_.events.send(std::move(*ended.event));
+  if (parts_.events.tells_of_tasks()) parts_.events.send(std::move(*ended.event));
   if (!ended.line.empty()) log_.info(ended.line);
 }
 

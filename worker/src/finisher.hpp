@@ -42,10 +42,8 @@ class Finisher {
     ResultDesk::Limits limits{};
     ResultDesk::OnChord on_chord{};
   };
-  // `again` takes copies of a task that had to wait until this one was done with. `task_events`:
-  // whether to tell.
-  Finisher(Parts parts, Told told, bool task_events, std::function<void(std::vector<Job>)> again,
-           Log log);
+  // `again` takes copies of a task that had to wait until this one was done with.
+  Finisher(Parts parts, Told told, std::function<void(std::vector<Job>)> again, Log log);
 
   void push(Ended ended);
   // A state on the way, for callers outside.
@@ -72,7 +70,6 @@ class Finisher {
   void call_hook(const Ended& ended) const;
 
   Parts parts_;
-  const bool task_events_;
   std::function<void(std::vector<Job>)> again_;
   Log log_;
   Outage store_outage_, broker_outage_;

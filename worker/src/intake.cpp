@@ -25,11 +25,10 @@ Result<celery::TaskMessage> read_task(const Message& message) {
 
 }  // namespace
 
-Intake::Intake(Parts parts, Ways ways, EndedBy by, bool task_events, std::size_t most_held, Log log)
+Intake::Intake(Parts parts, Ways ways, EndedBy by, std::size_t most_held, Log log)
     : parts_{parts},
       ways_{std::move(ways)},
       by_{std::move(by)},
-      task_events_{task_events},
       most_held_{most_held},
       log_{std::move(log)},
       store_outage_{"store, for delivered tasks", parts.clock, log_} {}
@@ -119,6 +118,7 @@ void Intake::route(Job job, WallTime now) {
   it.alone = job.task.embed.empty();
   it.redelivered = job.redelivered;
   it.final = job.state.final;
+  it.revoked = parts_.revocations.cover(job.task);
   it.run = job.state.run;
   it.lost_starts = job.state.lost_starts;
   it.lost_workers = job.state.lost_workers();
@@ -169,6 +169,9 @@ void Intake::route(Job job, WallTime now) {
     case Verdict::Expired:
       end(std::move(job), revoked_as_expired(), now);
       return;
+    case Verdict::Revoked:
+      end(std::move(job), revoked_by_request(), now);
+      return;
     case Verdict::SendOn:
       send_on(std::move(job));
       return;
@@ -193,7 +196,7 @@ void Intake::end(Job job, const Ending& ending, WallTime now) {
 void Intake::received(const Job& job) {
   const auto& task = job.task;
   if (by_.log_tasks) log_.info(fmt::format("Task {}[{}] received", task.task, task.id.str()));
-  if (!task_events_) return;
+  if (!parts_.events.tells_of_tasks()) return;
   const auto text = [](const std::optional<WallTime>& time) {
     return time ? std::optional{iso8601(*time)} : std::nullopt;
   };
@@ -217,8 +220,7 @@ void Intake::hold(Job job) {
     const std::lock_guard lock{mutex_};
     if (held_.size() < most_held_) {
       received(job);
-      const auto eta = *job.task.eta;
-      held_.emplace(eta, std::move(job));
+      keep(std::move(job));
       return;
     }
   }
@@ -236,6 +238,12 @@ void Intake::send_on(Job job) {
   parts_.instruments.broker_failed("publish");
   received(job);
   const std::lock_guard lock{mutex_};
+  keep(std::move(job));
+}
+
+// What waits for its time takes no room of what may start now.
+void Intake::keep(Job job) {
+  job.slot.put_aside();
   const auto eta = *job.task.eta;
   held_.emplace(eta, std::move(job));
 }
@@ -258,10 +266,21 @@ std::chrono::milliseconds Intake::start_due(std::chrono::milliseconds most) {
   }
   for (auto& job : far) send_on(std::move(job));
   for (auto& job : due) {
+    job.slot.take_back();
     job.message = {};
     ways_.run(std::move(job));
   }
   return most;
+}
+
+std::vector<HeldTask> Intake::scheduled() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<HeldTask> tasks;
+  for (const auto& [due, job] : held_) {
+    tasks.push_back(held_task(job));
+    tasks.back().eta = due;
+  }
+  return tasks;
 }
 
 std::vector<Job> Intake::take_held() {

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <vector>
 
+#include "control/held_task.hpp"
+#include "control/revocations.hpp"
 #include "ended.hpp"
 #include "event_sender.hpp"
 #include "in_flight.hpp"
@@ -32,6 +34,7 @@ class Intake {
     Instruments& instruments;
     InFlight& in_flight;
     Returns& returns;
+    const Revocations& revocations;
     const Clock& clock;
   };
   struct Ways {
@@ -40,7 +43,7 @@ class Intake {
   };
   // `most_held`: jobs held for their eta at the same time; more are sent back to the broker as
   // delayed messages.
-  Intake(Parts parts, Ways ways, EndedBy by, bool task_events, std::size_t most_held, Log log);
+  Intake(Parts parts, Ways ways, EndedBy by, std::size_t most_held, Log log);
 
   // Messages just delivered. While the store is out it waits, until `stop`; then they go back to
   // their queues.
@@ -53,6 +56,8 @@ class Intake {
   // Starts what was held and is due; answers how long until the next one is. A clock that was set
   // back may have moved one so far away that it is sent back to the broker.
   [[nodiscard]] std::chrono::milliseconds start_due(std::chrono::milliseconds most);
+  // What waits for its eta, the next one first.
+  [[nodiscard]] std::vector<HeldTask> scheduled() const;
   [[nodiscard]] std::vector<Job> take_held();                          // all
   [[nodiscard]] std::vector<Job> take_held(const Consumer* consumer);  // of this one
 
@@ -67,16 +72,16 @@ class Intake {
   void end(Job job, const Ending& ending, WallTime now);
   void received(const Job& job);
   void hold(Job job);
+  void keep(Job job);  // the lock is held
   void send_on(Job job);
 
   Parts parts_;
   Ways ways_;
   EndedBy by_;
-  const bool task_events_;
   const std::size_t most_held_;
   Log log_;
   Outage store_outage_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::multimap<WallTime, Job> held_;
 };
 

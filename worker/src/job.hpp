@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "instruments.hpp"
@@ -43,12 +44,28 @@ class Slots {
     --held_;
     freed_.notify_one();
   }
+  // One that is held and takes no room: it waits for its time.
+  void put_aside() {
+    const std::lock_guard lock{mutex_};
+    --held_;
+    ++aside_;
+    freed_.notify_one();
+  }
+  void take_back() {
+    const std::lock_guard lock{mutex_};
+    --aside_;
+    ++held_;
+  }
+  [[nodiscard]] std::size_t aside() const {
+    const std::lock_guard lock{mutex_};
+    return aside_;
+  }
 
  private:
   std::size_t most_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable_any freed_;
-  std::size_t held_ = 0;
+  std::size_t held_ = 0, aside_ = 0;
 };
 
 // Holds one slot as long as it lives. Shares the Slots, because a stuck task may outlive the
@@ -60,14 +77,25 @@ class SlotHold {
   SlotHold(SlotHold&&) noexcept = default;
   SlotHold& operator=(SlotHold&& other) noexcept {
     std::swap(slots_, other.slots_);
+    std::swap(aside_, other.aside_);
     return *this;
   }
   ~SlotHold() {
-    if (slots_) slots_->give_back();
+    if (!slots_) return;
+    take_back();
+    slots_->give_back();
+  }
+  // From now on it takes no room; take_back() undoes that.
+  void put_aside() {
+    if (slots_ && !std::exchange(aside_, true)) slots_->put_aside();
+  }
+  void take_back() {
+    if (slots_ && std::exchange(aside_, false)) slots_->take_back();
   }
 
  private:
   std::shared_ptr<Slots> slots_;
+  bool aside_ = false;
 };
 
 // Move-only. The consumer that delivered it is kept alive: only that one can acknowledge it.

@@ -1,5 +1,7 @@
 #include "pool.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <iterator>
 #include <set>
@@ -53,6 +55,17 @@ std::size_t Pool::resize(std::size_t slots) {
   instruments_.slots.Set(static_cast<double>(wanted_));
   submitted_.notify_all();  // those that are too many end
   return wanted_;
+}
+
+void Pool::renew() {
+  const std::lock_guard lock{mutex_};
+  if (closed_) return;
+  for (auto& slot : slots_) {
+    if (slot.left || std::exchange(slot.retired, true)) continue;
+    --there_;
+  }
+  add_slots();
+  submitted_.notify_all();
 }
 
 bool Pool::terminate(const TaskId& id, int signal) {
@@ -175,6 +188,7 @@ PoolFigures Pool::figures() const {
   figures.started = started_;
   for (const auto& slot : slots_) {
     if (slot.left) continue;
+    figures.jobs.push_back(slot.jobs);
     if (const auto process = slot.tools.caller->process()) figures.processes.push_back(*process);
     if (auto fault = slot.tools.caller->fault()) {
       ++figures.unready;
@@ -184,13 +198,57 @@ PoolFigures Pool::figures() const {
   return figures;
 }
 
-std::vector<Pool::RunningTask> Pool::running() const {
+// A job's task is read by its slot while it runs, and written by nobody until it is done, which is
+// under the lock.
+std::vector<HeldTask> Pool::running() const {
   const std::lock_guard lock{mutex_};
-  std::vector<RunningTask> tasks;
+  std::vector<HeldTask> tasks;
   for (const auto& one : running_) {
-    if (!one.stuck) tasks.push_back({one.id, one.caller->process()});
+    if (one.stuck) continue;
+    auto& task = tasks.emplace_back(held_task(one.ended.job));
+    if (const auto started = one.control->started.load(); started != 0) {
+      task.started = from_micros(started);
+      task.process = one.caller->process().value_or(getpid());
+    }
   }
   return tasks;
+}
+
+std::vector<std::pair<std::string, std::string>> Pool::running_with_stamps(
+    const std::string& key, const std::vector<std::string>& values) const {
+  const std::lock_guard lock{mutex_};
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& one : running_) {
+    if (one.stuck) continue;
+    for (const auto& [name, borne] : stamps_of(one.ended.job.task)) {
+      if (name != key) continue;
+      for (const auto& value : borne) {
+        if (std::ranges::find(values, value) != values.end()) {
+          found.emplace_back(one.id.str(), value);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<HeldTask> Pool::waiting() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<HeldTask> tasks;
+  for (const auto& job : waiting_) tasks.push_back(held_task(job));
+  return tasks;
+}
+
+std::size_t Pool::load() const {
+  const std::lock_guard lock{mutex_};
+  return running_.size() - stuck_ + waiting_.size();
+}
+
+std::map<std::string, std::uint64_t> Pool::totals() const {
+  const std::lock_guard lock{mutex_};
+  std::map<std::string, std::uint64_t> totals;
+  for (const auto& [task, count] : totals_) totals[task->entry.name] = count;
+  return totals;
 }
 
 std::size_t Pool::size() const {
@@ -275,8 +333,10 @@ std::optional<Job> Pool::take_next(std::unique_lock<std::mutex>& lock) {
 bool Pool::wait_for_job(std::unique_lock<std::mutex>& lock, Slot& slot,
                         const std::stop_token& stop) {
   for (;;) {
-    submitted_.wait(lock, stop, [this] { return !waiting_.empty() || there_ > wanted_; });
-    if (there_ > wanted_ && !closed_) {
+    submitted_.wait(lock, stop, [this, &slot] {
+      return !waiting_.empty() || there_ > wanted_ || slot.retired;
+    });
+    if ((there_ > wanted_ || slot.retired) && !closed_) {
       submitted_.notify_one();  // the word may have been for a job
       return false;
     }
@@ -309,6 +369,8 @@ void Pool::work(Slot& slot, const std::stop_token& stop) {
       running->control->stop.request_stop();
     }
     ++started_;
+    ++slot.jobs;
+    ++totals_[running->ended.job.registered];
     const auto control = running->control;
     running->active = GaugeHold{instruments_.active};
     lock.unlock();
@@ -327,7 +389,7 @@ void Pool::work(Slot& slot, const std::stop_token& stop) {
     running_.erase(running);
     if (running_.size() == stuck_) idle_.notify_all();
   }
-  --there_;
+  if (!slot.retired) --there_;
   slot.left = true;
   const auto caller = std::move(slot.tools.caller);
   lock.unlock();  // its process may take a while to end

@@ -11,15 +11,19 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
 #include <span>
 #include <thread>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "caller.hpp"
+#include "control/held_task.hpp"
 #include "ended.hpp"
 #include "run_context.hpp"
 
@@ -33,6 +37,7 @@ struct PoolFigures {
   std::size_t unready = 0;           // slots that cannot call at present
   std::uint64_t started = 0;         // runs since the beginning
   std::vector<pid_t> processes;      // of the slots; empty: they call on their threads
+  std::vector<std::uint64_t> jobs;   // that each slot has run
   std::optional<std::string> fault;  // why a slot is not ready
 };
 
@@ -65,6 +70,8 @@ class Pool {
   // From now on so many slots, from 1 to kMostSlots; what is more ends what it runs first. After
   // close(): nothing. Answers how many it is.
   std::size_t resize(std::size_t slots);
+  // Every slot ends what it runs and is replaced by a new one, which may start before that.
+  void renew();
   // Ends the run of this task with a signal; where nothing can be killed it is told to stop. Its
   // ending says whether that had an effect. False: it does not run here.
   bool terminate(const TaskId& id, int signal);
@@ -86,12 +93,15 @@ class Pool {
 
   [[nodiscard]] PoolFigures figures() const;
   [[nodiscard]] bool can_kill() const { return callers_->can_kill(); }
-  // The tasks that run, without the stuck: ids and the process of each (nothing: ours).
-  struct RunningTask {
-    TaskId id;
-    std::optional<pid_t> process;
-  };
-  [[nodiscard]] std::vector<RunningTask> running() const;
+  // The tasks that run, without the stuck; the process of each is its slot's, or ours.
+  [[nodiscard]] std::vector<HeldTask> running() const;
+  // Those of them that bear one of these values under `key`: ids and the value.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> running_with_stamps(
+      const std::string& key, const std::vector<std::string>& values) const;
+  [[nodiscard]] std::vector<HeldTask> waiting() const;  // the next one first
+  [[nodiscard]] std::size_t load() const;               // running or waiting, without the stuck
+  // Runs since the beginning by task.
+  [[nodiscard]] std::map<std::string, std::uint64_t> totals() const;
   [[nodiscard]] std::size_t size() const;        // slots wanted
   [[nodiscard]] std::size_t active() const;      // running, without the stuck
   [[nodiscard]] std::size_t stuck() const;       // given up, and not returned
@@ -116,7 +126,9 @@ class Pool {
   };
   struct Slot {
     SlotTools tools;
-    bool left = false;  // its thread has ended or is about to
+    std::uint64_t jobs = 0;
+    bool left = false;     // its thread has ended or is about to
+    bool retired = false;  // replaced: it takes no more jobs, and counts no more
     std::jthread thread;
   };
   void add_slots();  // up to `wanted_`; the lock is held
@@ -140,6 +152,7 @@ class Pool {
   std::list<Running> running_;
   std::size_t stuck_ = 0;
   std::uint64_t started_ = 0;
+  std::unordered_map<const RegisteredTask*, std::uint64_t> totals_;
   std::optional<double> lately_;  // seconds that a run took, smoothed
   bool closed_ = false;
   bool interrupted_ = false;

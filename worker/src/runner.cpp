@@ -38,11 +38,10 @@ void note_begin(Job& job, const RunState& state) {
 
 }  // namespace
 
-Runner::Runner(Parts parts, Ways ways, EndedBy by, bool task_events, Log log)
+Runner::Runner(Parts parts, Ways ways, EndedBy by, Log log)
     : parts_{std::move(parts)},
       ways_{ways},
       by_{std::move(by)},
-      task_events_{task_events},
       log_{std::move(log)},
       store_outage_{"store, for tasks that start", parts.clock, log_} {}
 
@@ -136,6 +135,10 @@ void Runner::run_anything(Ended& ended, const std::shared_ptr<RunControl>& contr
     conclude(ended, revoked_as_expired(), by_, now, std::nullopt);
     return;
   }
+  if (parts_.revocations.cover(job.task)) {
+    conclude(ended, revoked_by_request(), by_, now, std::nullopt);
+    return;
+  }
   switch (begin_one(job, *control)) {
     case Start::Interrupted:
       ended.hand_back = true;
@@ -200,7 +203,7 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
   const auto deliverable = job.task.eta ? std::max(job.published, *job.task.eta) : job.published;
   parts_.instruments.waited(job.queue,
                             std::max(0.0, to_unix_seconds(started) - to_unix_seconds(deliverable)));
-  if (task_events_) {
+  if (parts_.events.tells_of_tasks()) {
     TaskEvent event;
     event.type = TaskEventType::Started;
     event.uuid = job.task.id;
@@ -217,10 +220,10 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
   ended.context = std::make_unique<RunContext>(job.task, control, parts_.enqueuer, parts_.metrics,
                                                parts_.clock, log_);
   job.started = true;
+  control->started = to_micros(started);
   const auto begin = parts_.clock.steady();
   auto called =
-      tools.caller->call({job, *ended.context, *control, limits.hard,
-                          ignores_result(job)});
+      tools.caller->call({job, *ended.context, *control, limits.hard, ignores_result(job)});
   const double runtime = std::chrono::duration<double>(parts_.clock.steady() - begin).count();
   if (watched) parts_.limits.forget(*watched);
 
@@ -234,10 +237,10 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
   if (const auto* lost = std::get_if<Lost>(&called)) {
     ending = ending_of(*lost, ended, *control, limits);
     if (!ending) return;
+  } else if (control->terminated != 0 && (raised != nullptr || !ways_.can_kill)) {
+    ending = revoked_as_terminated(control->terminated);
   } else if (control->limit_passed) {
     ending = failed(soft_limit_passed(limits.soft.value_or(0)));
-  } else if (raised != nullptr && control->terminated != 0) {
-    ending = revoked_as_terminated(control->terminated);
   } else if (raised != nullptr && control->worker_stops && raised->kind == Raised::Kind::Ordinary) {
     ended.hand_back = true;
     return;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "caller.hpp"
+#include "control/revocations.hpp"
 #include "ended.hpp"
 #include "event_sender.hpp"
 #include "instruments.hpp"
@@ -39,6 +40,7 @@ class Runner {
     metrics::Metrics& metrics;
     SoftLimits& limits;
     const TimeLimits& time_limits;
+    const Revocations& revocations;
     const Clock& clock;
     std::function<void(Overdue)> overdue;  // called from the thread of `limits`
     std::function<void(CallerResult)> tell_state{};  // to callers outside; empty: nobody
@@ -48,7 +50,7 @@ class Runner {
     bool can_kill = false;              // so that hard limits hold
     bool track_started = false;         // callers are told of every start
   };
-  Runner(Parts parts, Ways ways, EndedBy by, bool task_events, Log log);
+  Runner(Parts parts, Ways ways, EndedBy by, Log log);
 
   // `ended.job` is the job to run; the rest is filled in. Nothing thrown by the task gets out.
   // `tools` are the slot's own.
@@ -75,7 +77,6 @@ class Runner {
   Parts parts_;
   const Ways ways_;
   EndedBy by_;
-  bool task_events_;
   Log log_;
   Outage store_outage_;
   std::once_flag hard_limit_told_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "control/token_bucket.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/celery/repr.hpp"
@@ -122,6 +123,9 @@ std::vector<QueueName> TaskRegistry::queues() const {
 
 void TaskRegistry::insert(const std::string& name, RegisteredTask task, TaskOptions options) {
   if (name.empty()) throw std::logic_error{"a task needs a name"};
+  if (const auto rate = parse_rate(options.rate_limit); !rate.fault.empty()) {
+    throw std::logic_error{"task " + name + ": rate_limit: " + rate.fault};
+  }
   task.entry.name = name;
   task.entry.queue = options.queue;
   task.entry.max_retries = options.retry.max_retries;

@@ -18,6 +18,7 @@ enum class Verdict {
   Unknown,   // no such task here
   Followed,  // something should follow it, which nobody here would start
   Expired,
+  Revoked,  // by remote control
   WorkerLost,  // it took too many workers with it
 };
 
@@ -27,6 +28,7 @@ struct Delivered {
   bool alone = true;  // no callbacks, chain or chord
   bool redelivered = false;
   bool final = false;
+  bool revoked = false;
   std::int64_t run = 0, lost_starts = 0, lost_workers = 0;  // as the store has them
   std::int64_t retries = 0, postponed = 0;                  // as the message has them
   std::optional<WallTime> eta, expires;
@@ -48,6 +50,7 @@ inline constexpr std::int64_t kMostLostWorkers = 3;
   if (it.redelivered && it.lost_workers >= kMostLostWorkers) return Verdict::WorkerLost;
   if (!it.registered) return Verdict::Unknown;
   if (has_expired(it.expires, now)) return Verdict::Expired;
+  if (it.revoked) return Verdict::Revoked;
   if (!it.alone) return Verdict::Followed;
   if (it.eta && *it.eta > now + kLongestHold) return Verdict::SendOn;
   if (it.eta && *it.eta > now) return Verdict::Hold;

@@ -3,12 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <shared_mutex>
 
+#include "consumed_queues.hpp"
+#include "control/autoscaler.hpp"
+#include "control/control_server.hpp"
+#include "control/mingle.hpp"
+#include "control/rate_gate.hpp"
+#include "control/revocations.hpp"
+#include "control/revoked_file.hpp"
+#include "control/worker_controlled.hpp"
 #include "event_sender.hpp"
 #include "fetcher.hpp"
 #include "finisher.hpp"
@@ -28,6 +37,7 @@ namespace umbel {
 namespace {
 
 constexpr std::size_t kMostPrefetch = 10'000;
+constexpr std::size_t kMostScheduled = 1000;         // tasks held for their eta
 constexpr std::chrono::milliseconds kGoodbye{1000};  // for the last events
 
 std::vector<QueueName> queues_of(const WorkerOptions& options, const TaskRegistry& tasks) {
@@ -94,9 +104,16 @@ struct Worker::Impl {
         names));
   }
 
+  [[nodiscard]] std::size_t first_slots() const {
+    if (!options.autoscale) return options.concurrency;
+    return std::max<std::size_t>(options.autoscale->second, 1);
+  }
+  // Of a pool of so many slots.
+  [[nodiscard]] std::size_t prefetch(std::size_t slots) const {
+    return std::clamp<std::size_t>(slots * options.prefetch_multiplier, 1, kMostPrefetch);
+  }
   [[nodiscard]] std::size_t prefetch() const {
-    return std::clamp<std::size_t>(options.concurrency * options.prefetch_multiplier, 1,
-                                   kMostPrefetch);
+    return prefetch(options.autoscale ? options.autoscale->first : options.concurrency);
   }
 
   WorkerOptions options;
@@ -115,26 +132,28 @@ struct Worker::Impl {
 };
 
 struct Worker::Impl::Running {
-  Running(Impl& impl, std::unique_ptr<Consumer> consumer)
+  Running(Impl& impl, std::unique_ptr<Consumer> consumer, std::unique_ptr<ControlInbox> inbox)
       : w{impl},
         by{w.options.name.str(), producer_name(), w.options.log_tasks},
-        events{w.broker, w.clock, w.instruments, w.log, w.options.name.str()},
+        revocations{w.clock},
+        revoked_file{open_revoked_file()},
+        events{w.broker,        w.clock, lamport, w.instruments, w.log, w.options.name.str(),
+               w.options.events},
         returns{w.instruments, w.log},
         time_limits{{w.options.soft_time_limit, w.options.time_limit}},
-        runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits,
-                time_limits, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); },
-                [this](CallerResult state) { finisher.tell_state(std::move(state)); }},
-               {w.options.stuck_after, callers->can_kill(), w.options.track_started},
-               by,
-               w.options.events,
-               w.log},
+        runner{
+            {w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, time_limits,
+             revocations, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); },
+             [this](CallerResult state) { finisher.tell_state(std::move(state)); }},
+            {w.options.stuck_after, callers->can_kill(), w.options.track_started},
+            by,
+            w.log},
         finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock,
                   w.options.name.str()},
                  {w.options.callers, {.hold = w.options.callers_patience}, {}},
-                 w.options.events,
                  [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
                  w.log},
-        pool{w.options.concurrency,
+        pool{w.first_slots(),
              callers,
              [this](std::span<Job> jobs) { runner.begin(jobs); },
              [this](Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools) {
@@ -142,22 +161,71 @@ struct Worker::Impl::Running {
              },
              [this](Ended ended) { ended_run(std::move(ended)); },
              w.instruments},
+        gate{w.tasks, w.clock, limits, [this](Job job) { start(std::move(job)); }},
         intake{{w.tasks, w.broker, w.store.results(), events, w.instruments, in_flight, returns,
-                w.clock},
-               {[this](Job job) { start(std::move(job)); },
+                revocations, w.clock},
+               {[this](Job job) { gate.enter(std::move(job)); },
                 [this](Ended ended) { finisher.push(std::move(ended)); }},
                by,
-               w.options.events,
-               std::max<std::size_t>(w.prefetch() / 2, 1),
+               std::max(w.prefetch() / 2, kMostScheduled),
                w.log},
         relay{w.enqueuer, w.log},
         heartbeat{w.options.heartbeat, [this](WorkerEventType type) { return describe(type); },
                   [this](Event event) { events.send(std::move(event)); }},
-        fetcher{{w.broker, intake, pool, in_flight, returns, w.instruments, w.clock},
-                {w.queues, w.prefetch(), w.options.name.str()},
+        mingle{w.options.mingle ? std::make_unique<Mingle>(w.broker, w.options.name.str(),
+                                                           revocations.ids, lamport, w.log)
+                                : nullptr},
+        fetcher{{w.broker, intake, pool, gate, queues, in_flight, returns, w.instruments, w.clock,
+                 [this] { return prefetch(); },
+                 [this](const std::stop_token& stop) {
+                   if (mingle && w.options.mingle_first) mingle->wait(stop);
+                 }},
+                w.options.name.str(),
                 std::move(consumer),
+                w.prefetch(),
                 w.options.reconnect_after,
-                w.log} {}
+                w.log},
+        autoscaler{make_autoscaler()},
+        controlled{{w.options, w.tasks, w.clock, lamport, revocations, events, pool, gate, intake,
+                    fetcher, heartbeat, time_limits, autoscaler.get(), queues,
+                    [this](std::size_t slots) { resized(slots); },
+                    [this](const AutoscaleRange& range) { most_slots = range.most; }},
+                   w.log},
+        control_server{
+            {w.broker, controlled, lamport, w.metrics, w.clock, [this] { keep_revoked(); }},
+            std::move(inbox),
+            w.log} {}
+
+  [[nodiscard]] std::unique_ptr<RevokedFile> open_revoked_file() {
+    if (w.options.state_file.empty()) return nullptr;
+    auto file = std::make_unique<RevokedFile>(w.options.state_file, w.clock, w.log);
+    if (const auto loaded = file->load(revocations.ids, lamport); !loaded) {
+      w.log.warn("what was revoked before is not known", {{"reason", loaded.error().what}});
+    }
+    return file;
+  }
+
+  [[nodiscard]] std::unique_ptr<Autoscaler> make_autoscaler() {
+    if (!w.options.autoscale) return nullptr;
+    const auto& [most, least] = *w.options.autoscale;
+    return std::make_unique<Autoscaler>(
+        AutoscalePlan{{most, least}, w.options.autoscale_keep}, w.options.autoscale_every,
+        Autoscaler::Pool{[this] { return pool.size(); },
+                         [this] { return pool.load() + gate.count(); },
+                         [this](std::size_t slots) { resized(pool.resize(slots)); }},
+        w.clock, w.log);
+  }
+
+  void keep_revoked() {
+    if (revoked_file) revoked_file->save_changes(revocations.ids, lamport);
+  }
+
+  void resized(std::size_t slots) { w.instruments.slots.Set(static_cast<double>(slots)); }
+
+  // What an autoscaler may want must be there to show that it is wanted.
+  [[nodiscard]] std::size_t prefetch() const {
+    return w.prefetch(std::max(pool.size(), most_slots.load()));
+  }
 
   void start(Job job) {
     if (auto back = pool.submit(std::move(job))) keep_for_hand_back(std::move(*back));
@@ -227,7 +295,7 @@ struct Worker::Impl::Running {
     if (!w.options.metrics_address.empty()) event.metrics_address = w.options.metrics_address;
     event.slots = static_cast<std::int64_t>(pool.size());
     std::string names;
-    for (const auto& queue : w.queues) names += (names.empty() ? "" : ",") + queue.str();
+    for (const auto& queue : queues.list()) names += (names.empty() ? "" : ",") + queue.str();
     event.queues = names;
     event.stuck = static_cast<std::int64_t>(pool.stuck());
     return event;
@@ -240,6 +308,11 @@ struct Worker::Impl::Running {
   std::mutex mutex;
   std::vector<Job> interrupted;
   InFlight in_flight;
+  ConsumedQueues queues{w.queues};
+  std::atomic<std::size_t> most_slots{w.options.autoscale ? w.options.autoscale->first : 0};
+  LamportClock lamport;
+  Revocations revocations;
+  std::unique_ptr<RevokedFile> revoked_file;  // null: none; of `control_server`'s thread
   EventSender events;
   Returns returns;
   SoftLimits limits;
@@ -248,16 +321,24 @@ struct Worker::Impl::Running {
   Runner runner;
   Finisher finisher;
   Pool pool;
+  RateGate gate;
   Intake intake;
   Relay relay;
   Heartbeat heartbeat;
+  std::unique_ptr<Mingle> mingle;  // null: none
   Fetcher fetcher;
+  std::unique_ptr<Autoscaler> autoscaler;  // null: none
+  WorkerControlled controlled;
+  ControlServer control_server;
 };
 
 void Worker::Impl::Running::stop() {
   const auto begin = Steady::now();
+  control_server.close();
+  if (autoscaler) autoscaler->close();
   fetcher.close();
   auto unstarted = pool.close();
+  append(unstarted, gate.take_waiting());
   append(unstarted, intake.take_held());
   append(unstarted, in_flight.take_waiting());
   append(unstarted, take_interrupted());
@@ -276,6 +357,7 @@ void Worker::Impl::Running::stop() {
   append(unfinished, finisher.close());
   append(unfinished, in_flight.take_waiting());
   append(unfinished, intake.take_held());
+  append(unfinished, gate.take_waiting());
   append(unfinished, take_interrupted());  // copies that came out of waiting meanwhile
   if (!unfinished.empty()) {
     w.log.warn("tasks were not finished before the stop; handed back to their queues",
@@ -311,8 +393,12 @@ Result<void> Worker::start() {
       impl_->broker.consume({impl_->queues, impl_->prefetch(), impl_->options.name.str()});
   if (!consumer) return consumer.error();
   impl_->instruments.expect(entries, impl_->queues);
-  impl_->instruments.slots.Set(static_cast<double>(impl_->options.concurrency));
-  impl_->running = std::make_unique<Impl::Running>(*impl_, std::move(*consumer));
+  impl_->instruments.slots.Set(static_cast<double>(impl_->first_slots()));
+  // Opened here, so that what is asked once this returns is heard. If the broker will not, the
+  // server goes on trying.
+  auto inbox = impl_->broker.control_inbox(impl_->options.name.str());
+  impl_->running = std::make_unique<Impl::Running>(
+      *impl_, std::move(*consumer), inbox ? std::move(*inbox) : std::unique_ptr<ControlInbox>{});
   impl_->log.info("worker started", {{"worker", impl_->options.name.str()},
                                      {"concurrency", impl_->options.concurrency},
                                      {"prefetch", impl_->prefetch()},

@@ -9,9 +9,9 @@ const std::vector<const Family*>& all_families() {
       // worker
       &kTasksReceived, &kTasksFinished, &kTaskRunSeconds, &kTaskWaitSeconds, &kTasksActive,
       &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kTasksUndecodable,
-      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck, &kCallerResults, &kCallerResultsWaiting,
-      &kCallerResultErrors, &kChordParts, &kEventsSent, &kEventsDropped, &kBrokerErrors,
-      &kStoreErrors,
+      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck, &kControlRequests, &kCallerResults,
+      &kCallerResultsWaiting, &kCallerResultErrors, &kChordParts, &kEventsSent, &kEventsDropped,
+      &kBrokerErrors, &kStoreErrors,
       // reddit
       &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,
       &kSubmissionFetchFailures, &kSubmissionsGap, &kSubmissionTitleLength, &kSubmissionTextLength,
@@ -24,12 +24,11 @@ const std::vector<const Family*>& all_families() {
       // collector
       &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventLag,
       &kEventsLast, &kTasksClosed, &kTasksUnknown, &kControlQuestions, &kTasksByState,
-      &kTasksEvicted, &kHistoryRows,
-      &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting, &kHistoryShed, &kHistoryReread,
-      &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks, &kQueueConsumers, &kQueueOldest,
-      &kQueuePublished, &kQueueAcked, &kWorkers, &kHistoryWriter, &kTasksOnLostWorkers, &kPages,
-      &kPagesDropped, &kHttpConnections, &kHttpTurned, &kHttpRequests, &kTasksAccepted,
-      &kStoreForgotten, &kStoreBytes, &kStoreFreeBytes};
+      &kTasksEvicted, &kHistoryRows, &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting,
+      &kHistoryShed, &kHistoryReread, &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks,
+      &kQueueConsumers, &kQueueOldest, &kQueuePublished, &kQueueAcked, &kWorkers, &kHistoryWriter,
+      &kTasksOnLostWorkers, &kPages, &kPagesDropped, &kHttpConnections, &kHttpTurned,
+      &kHttpRequests, &kTasksAccepted, &kStoreForgotten, &kStoreBytes, &kStoreFreeBytes};
   return kAll;
 }
 

@@ -55,6 +55,8 @@ class ImpatienceGuard {
 
 }  // namespace
 
+void request_stop() { ::kill(getpid(), SIGTERM); }
+
 void block_signals() {
   const sigset_t set = handled_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);

@@ -134,6 +134,8 @@ struct TaskOptions {
   bool ignore_result = false;
   bool track_started = false;  // callers outside are told when it starts
   std::string description{};
+  // At most so many starts in each worker: `10/s`, `10/m`, `10/h`; empty: no limit.
+  std::string rate_limit{};
   // Called once the result is stored, from a thread that serves all tasks of the worker: keep them
   // short. What they throw is logged.
   std::function<void(const TaskEnd&)> on_success{}, on_retry{}, on_failure{};

@@ -8,18 +8,20 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "umbel/base/clock.hpp"
 #include "umbel/base/log.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/metrics/metrics.hpp"
+#include "umbel/results/caller_results.hpp"
 #include "umbel/runtime/readiness.hpp"
 #include "umbel/runtime/service.hpp"
-#include "umbel/results/caller_results.hpp"
 #include "umbel/store/store.hpp"
 #include "umbel/worker/task.hpp"
 
@@ -51,13 +53,24 @@ struct WorkerOptions {
   std::chrono::milliseconds reconnect_after{5000};
   std::string metrics_address;  // `host:port` told in heartbeats; empty: none
   bool log_tasks = false;       // a line for each task received and ended
-  bool events = true;           // task events; worker events always go
+  bool events = true;           // task events at the start; worker events always go
+  // Most and least slots: the pool begins with the least and follows the load. Nothing: it keeps
+  // its size.
+  std::optional<std::pair<std::size_t, std::size_t>> autoscale = std::nullopt;
+  std::chrono::milliseconds autoscale_keep{30'000};  // since it grew, before it shrinks
+  std::chrono::milliseconds autoscale_every{1000};
+  bool mingle = true;          // other workers are asked for the time and for what is revoked
+  bool mingle_first = false;   // and nothing is taken before they had their second to answer
+  std::string state_file;      // keeps what is revoked over a restart; empty: it is forgotten
+  bool pool_restarts = false;  // whether remote control may restart the pool
+  std::string broker_url;      // for who asks; its password is never told
   // Where callers outside read, beside the store; outlives the worker. Null: nobody is told.
   CallerResults* callers = nullptr;
   // While that place is out, messages are not acknowledged before their callers were told: for so
   // long.
   std::chrono::milliseconds callers_patience{30'000};
-  bool track_started = false;  // callers are told of every start
+  bool track_started = false;       // callers are told of every start
+  std::function<void()> shut_down;  // ends this program as a signal would; empty: nobody can
 };
 
 // start() connects and begins, once; Invalid: a task or the options want a hard time limit of

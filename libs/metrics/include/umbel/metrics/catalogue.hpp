@@ -96,6 +96,12 @@ inline const Family kTasksStuck{"umbel_tasks_stuck_total",
                                 "limit.",
                                 {"task"},
                                 {}};
+inline const Family kControlRequests{
+    "umbel_control_requests_total",
+    Kind::Counter,
+    "Requests of remote control to this worker, by method and result.",
+    {"method", "result"},
+    {}};
 inline const Family kTasksUndecodable{"umbel_tasks_undecodable_total",
                                       Kind::Counter,
                                       "Messages that were no task messages, dropped.",

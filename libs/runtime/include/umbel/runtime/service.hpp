@@ -27,5 +27,7 @@ class Service {
 void block_signals();
 [[nodiscard]] int run_until_signal(const std::vector<Service*>& services, const Log& log,
                                    const std::function<void()>& on_hangup = {});
+// As if SIGTERM had come: run_until_signal() begins the stop.
+void request_stop();
 
 }  // namespace umbel
