@@ -298,7 +298,7 @@ TEST_P(ResultStoreConformance, AcceptsWhatFollowsInTheTransactionOfTheResult) {
   ASSERT_TRUE(store->outbox().accept(accepting({a_task("t1"), a_task("known")}, clock.wall())));
   auto run = a_success("t1", 0, clock.wall());
   run.successors = {a_task("next"), a_task("known")};
-  run.children = R"([[["next", null], null]])";
+  run.children = {{"next"}, {"group", true, {{"a"}, {"b"}}}};
 
   const auto outcome = finish(run);
 

@@ -41,6 +41,7 @@ Result<void> check_envelope(const TaskRequest& request) {
 
 celery::TaskMessage message_for(const TaskRequest& request, const TaskId& id,
                                 enqueue::Arguments arguments,
+                                boost::json::object headers,
                                 const std::optional<CatalogueEntry>& entry,
                                 const std::string& origin) {
   celery::TaskMessage message;
@@ -54,6 +55,7 @@ celery::TaskMessage message_for(const TaskRequest& request, const TaskId& id,
   message.parent_id = request.parent.str();
   message.origin = origin;
   message.priority = request.priority;
+  message.extra_headers = std::move(headers);
   if (entry) {
     message.ignore_result = entry->ignore_result;
     message.soft_time_limit = entry->soft_time_limit;
@@ -66,6 +68,11 @@ Result<AcceptedTask> prepare(const TaskRequest& request, enqueue::KnownTasks& ca
   if (auto fine = check_envelope(request); !fine) return fine.error();
   auto arguments = enqueue::read_arguments(request.name, request.args, request.kwargs);
   if (!arguments) return arguments.error();
+  Result<boost::json::value> headers = boost::json::value(boost::json::object{});
+  if (!request.headers.empty()) headers = celery::parse_json(request.headers);
+  if (!headers || !headers->is_object()) {
+    return invalid(fmt::format("task `{}`: its headers are no JSON object", request.name));
+  }
   const auto known = catalogue.find(request.name);
   if (!known) return known.error();
   const std::optional<CatalogueEntry>& entry = **known;
@@ -76,8 +83,8 @@ Result<AcceptedTask> prepare(const TaskRequest& request, enqueue::KnownTasks& ca
   task.id = request.id ? *request.id : ordered_task_id(now);
   task.name = request.name;
   task.queue = request.queue.value_or(entry ? entry->queue : QueueName{kDefaultQueue});
-  task.message =
-      celery::encode_task(message_for(request, task.id, std::move(*arguments), entry, origin));
+  task.message = celery::encode_task(message_for(
+      request, task.id, std::move(*arguments), std::move(headers->get_object()), entry, origin));
   task.not_before = request.eta;
   return task;
 }
@@ -231,6 +238,39 @@ Result<std::vector<Result<AcceptedHandle>>> Enqueuer::submit_ticks(
   }
   publish_rows(fresh);
   return answers;
+}
+
+Result<void> Enqueuer::accept(std::vector<AcceptedTask> tasks) {
+  if (tasks.empty()) return {};
+  enqueue::Joined mine;
+  mine.acceptance.tasks = std::move(tasks);
+  mine.acceptance.at = clock_.wall();
+  enqueue::Joined* const alone = &mine;
+  accept_joined(std::span{&alone, 1});
+  if (!mine.answer) return mine.answer.error();
+  return {};
+}
+
+Result<QueueName> Enqueuer::queue_of(const std::string& task, const QueueName& otherwise) {
+  const auto known = known_->find(task);
+  if (!known) return known.error();
+  const std::optional<CatalogueEntry>& entry = **known;
+  return entry ? entry->queue : otherwise;
+}
+
+void Enqueuer::publish_successors(std::span<FinishedRun> runs,
+                                  std::span<const FinishOutcome> outcomes) {
+  std::vector<OutboxRow> rows;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const auto& numbers = outcomes[i].successor_rows;
+    for (std::size_t each = 0; each < numbers.size(); ++each) {
+      auto& task = runs[i].successors[each];
+      if (!numbers[each]) continue;
+      rows.push_back(
+          {*numbers[each], task.id, task.queue, std::move(task.message), task.not_before});
+    }
+  }
+  if (!rows.empty()) publish_rows(rows);
 }
 
 void Enqueuer::publish_rows(std::span<const OutboxRow> rows) {

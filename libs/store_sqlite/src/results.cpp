@@ -1,6 +1,9 @@
 #include "results.hpp"
 
+#include <utility>
+
 #include "outbox.hpp"
+#include "umbel/celery/result_meta.hpp"
 
 namespace umbel::store_sqlite {
 namespace {
@@ -8,6 +11,17 @@ namespace {
 #define UMBEL_STORED_TASK_COLUMNS                                                              \
   "id, name, queue, state, accepted, run, result, traceback, worker, runtime, done, sequence," \
   " children"
+
+// As the members of a group that nobody can ask for.
+std::string text_of(const std::vector<ResultTree>& children) {
+  return children.empty() ? std::string{} : celery::encode_group({"children", true, children});
+}
+
+std::vector<ResultTree> children_from(const std::string& text) {
+  if (text.empty()) return {};
+  auto group = celery::decode_group(text);
+  return group ? std::move(group->members) : std::vector<ResultTree>{};
+}
 
 StoredTask stored_task(const Query& row) {
   StoredTask task;
@@ -23,7 +37,7 @@ StoredTask stored_task(const Query& row) {
   task.runtime = row.real_or_null(9);
   task.done = row.time_or_null(10);
   task.sequence = row.number(11);
-  task.children = row.text(12);
+  task.children = children_from(row.text(12));
   return task;
 }
 
@@ -81,14 +95,14 @@ void store(Connection& connection, const FinishedRun& run, bool known, std::int6
         "UPDATE tasks SET state = ?2, run = ?3, result = ?4, traceback = ?5, worker = ?6,"
         " runtime = ?7, done = ?8, sequence = ?9, children = ?10 WHERE id = ?1",
         run.id, to_text(run.state), next_run, run.result, run.traceback, run.worker, run.runtime,
-        done, sequence, run.children);
+        done, sequence, text_of(run.children));
     return;
   }
   connection.run(
       "INSERT INTO tasks (id, state, run, result, traceback, worker, runtime, done, sequence, name,"
       " queue, children, lost_starts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
       run.id, to_text(run.state), next_run, run.result, run.traceback, run.worker, run.runtime,
-      done, sequence, run.name, run.queue, run.children);
+      done, sequence, run.name, run.queue, text_of(run.children));
 }
 
 // Tasks that will never run because `run` ended as it did.

@@ -33,6 +33,7 @@ struct TaskRequest {
   std::optional<WallTime> eta, expires;
   int priority = 0;
   TaskId root, parent;  // empty: its own root, no parent
+  std::string headers{};  // JSON text, an object: further headers, as its stamps; empty: none
 };
 
 // What is accepted together with the tasks, in the same transaction.
@@ -94,9 +95,19 @@ class Enqueuer {
   [[nodiscard]] Result<std::vector<Result<AcceptedHandle>>> submit_ticks(
       std::span<const TickedTask> ticks);
 
+  // Accepts tasks whose messages are made already, in one transaction, then tries to publish them.
+  // Ids that were accepted before make nothing.
+  [[nodiscard]] Result<void> accept(std::vector<AcceptedTask> tasks);
+
+  // Where a task of this name goes: the catalogue's queue for it, else `otherwise`. Errors are the
+  // store's.
+  [[nodiscard]] Result<QueueName> queue_of(const std::string& task, const QueueName& otherwise);
+
   // Publishes outbox rows that `finish` of ResultStore wrote (retries); what fails is left to the
   // relay.
   void publish_rows(std::span<const OutboxRow> rows);
+  // The same for what `finish` accepted to follow these runs. Takes their messages.
+  void publish_successors(std::span<FinishedRun> runs, std::span<const FinishOutcome> outcomes);
 
   // Publishes what has waited in the outbox for more than `older_than`; answers how many. A task
   // whose message the broker refuses for good (too large, a name that it does not take) ends as

@@ -15,6 +15,7 @@
 #include "umbel/base/clock.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
+#include "umbel/model/caller_result.hpp"
 #include "umbel/model/task.hpp"
 #include "umbel/store/outbox.hpp"
 
@@ -36,7 +37,7 @@ struct StoredTask {
   std::optional<double> runtime;  // seconds
   std::optional<WallTime> done;
   std::uint64_t sequence = 0;  // of the final result, rising; 0 before
-  std::string children;        // JSON text: Celery's list of what the task sent; empty: nothing
+  std::vector<ResultTree> children;  // what the task sent
 };
 
 // What a worker must know before it starts a delivered task.
@@ -93,7 +94,7 @@ struct FinishedRun {
   // Tasks that end with this one, in the same state and with the same result, because their turn
   // will not come. Those that have their own result, or have begun, keep it.
   std::vector<NamedTask> fails_with_it{};
-  std::string children{};  // as in StoredTask
+  std::vector<ResultTree> children{};  // what the task sent, for its caller
 };
 
 struct FinishOutcome {
