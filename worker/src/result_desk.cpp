@@ -4,7 +4,7 @@
 #include <iterator>
 #include <utility>
 
-#include "umbel/base/text.hpp"
+#include "umbel/celery/canvas.hpp"
 
 namespace umbel {
 namespace {
@@ -40,12 +40,6 @@ CallerResult caller_result_of(const celery::TaskMessage& task) {
   result.parent = task.parent_id;
   result.reply_to = task.reply_to;
   return result;
-}
-
-std::optional<std::int64_t> group_index_of(const celery::TaskMessage& task) {
-  const auto* index = task.extra_headers.if_contains("group_index");
-  if (index == nullptr || !index->is_int64()) return std::nullopt;
-  return index->get_int64();
 }
 
 ResultDesk::ResultDesk(Parts parts, Limits limits,
@@ -273,6 +267,7 @@ ResultDesk::Step ResultDesk::read_from_store(std::deque<Entry>& batch) {
     result.state = found->state;
     result.result = std::move(found->result);
     if (found->runtime) result.traceback = std::move(found->traceback);
+    result.children = std::move(found->children);
     result.done = found->done;
     if (result.state == TaskState::Success) settled.fallen.clear();
     if (!is_final(result.state)) {
@@ -352,7 +347,7 @@ ResultDesk::Step ResultDesk::return_part(const celery::TaskMessage& task, const 
     return Step::Done;
   };
   const auto chord = parts_.callers.chord_part(
-      {task.group, group_index_of(task), task.id, result.state, result.result});
+      {task.group, celery::group_index_of(task), task.id, result.state, result.result});
   if (!chord) {
     if (!may_pass(chord.error())) return given_up(chord.error());
     failed("chord_part", chord.error());

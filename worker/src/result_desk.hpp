@@ -129,7 +129,5 @@ class ResultDesk {
 
 // What callers are told of a task's message, but for how it ended.
 [[nodiscard]] CallerResult caller_result_of(const celery::TaskMessage& task);
-// Its place in a chord's header; nothing: it is in none, or was not told.
-[[nodiscard]] std::optional<std::int64_t> group_index_of(const celery::TaskMessage& task);
 
 }  // namespace umbel
