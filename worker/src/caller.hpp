@@ -52,8 +52,8 @@ class Caller {
   virtual ~Caller() = default;
   // Whether a call can be made now. Asked before the slot takes a job, under the pool's lock.
   [[nodiscard]] virtual bool can_call() = 0;
-  // Waits until it can. False: told to stop.
-  [[nodiscard]] virtual bool ready(const std::stop_token& stop) = 0;
+  // Tries to make it so; waits a while if it does not succeed, until told to stop.
+  virtual void ready(const std::stop_token& stop) = 0;
   // Never throws what the function throws.
   [[nodiscard]] virtual Called call(const Call& call) = 0;
   // The control of the call under way has changed. Does not block.
@@ -68,7 +68,7 @@ class Caller {
 class ThreadCaller final : public Caller {
  public:
   [[nodiscard]] bool can_call() override { return true; }
-  [[nodiscard]] bool ready(const std::stop_token&) override { return true; }
+  void ready(const std::stop_token&) override {}
   [[nodiscard]] Called call(const Call& call) override;
   void wake() override {}
   [[nodiscard]] std::optional<pid_t> process() const override { return std::nullopt; }

@@ -60,6 +60,10 @@ void Instruments::gave_up(const std::string& task) {
   metrics_.counter(metrics::kTasksStuck, {task}).Increment();
 }
 
+void Instruments::process_lost(const char* why) {
+  metrics_.counter(metrics::kProcessesLost, {why}).Increment();
+}
+
 void Instruments::broker_failed(const char* call) {
   metrics_.counter(metrics::kBrokerErrors, {call}).Increment();
 }

@@ -32,6 +32,7 @@ class Instruments {
   void finished(const std::string& task, const QueueName& queue, const char* outcome);
   void ran(const std::string& task, const QueueName& queue, double seconds);
   void gave_up(const std::string& task);
+  void process_lost(const char* why);
   void broker_failed(const char* call);
   void store_failed(const char* call);
   void callers_failed(const char* call);

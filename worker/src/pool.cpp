@@ -11,6 +11,7 @@ namespace umbel {
 
 namespace {
 
+constexpr std::chrono::seconds kLookAfter{1};  // an idle slot after its process
 constexpr double kSmooth = 0.2;  // the share of the newest run in what runs took lately
 
 }  // namespace
@@ -330,30 +331,42 @@ std::optional<Job> Pool::take_next(std::unique_lock<std::mutex>& lock) {
   return std::move(batch.front());
 }
 
+bool Pool::make_ready(std::unique_lock<std::mutex>& lock, Slot& slot, const std::stop_token& stop) {
+  auto& caller = *slot.tools.caller;
+  while (!caller.can_call()) {
+    if (stop.stop_requested() || there_ > wanted_ || slot.retired) return false;
+    submitted_.notify_one();  // another slot may be quicker
+    lock.unlock();
+    caller.ready(stop);
+    lock.lock();
+  }
+  return true;
+}
+
 bool Pool::wait_for_job(std::unique_lock<std::mutex>& lock, Slot& slot,
                         const std::stop_token& stop) {
   for (;;) {
-    submitted_.wait(lock, stop, [this, &slot] {
+    if (!make_ready(lock, slot, stop)) return false;
+    const auto something = [this, &slot] {
       return !waiting_.empty() || there_ > wanted_ || slot.retired;
-    });
+    };
+    if (!callers_->can_kill()) {
+      submitted_.wait(lock, stop, something);
+    } else if (!submitted_.wait_for(lock, stop, kLookAfter, something) && !stop.stop_requested()) {
+      continue;  // a process may have gone while there was nothing to do
+    }
     if ((there_ > wanted_ || slot.retired) && !closed_) {
       submitted_.notify_one();  // the word may have been for a job
       return false;
     }
     if (waiting_.empty()) return false;  // told to stop, and nothing left
     if (slot.tools.caller->can_call()) return true;
-    submitted_.notify_one();  // another slot may be quicker
-    lock.unlock();
-    const bool ready = slot.tools.caller->ready(stop);
-    lock.lock();
-    if (!ready) return false;
   }
 }
 
 void Pool::work(Slot& slot, const std::stop_token& stop) {
-  const bool ready = slot.tools.caller->ready(stop);
   std::unique_lock lock{mutex_};
-  while (ready && wait_for_job(lock, slot, stop)) {
+  while (wait_for_job(lock, slot, stop)) {
     auto job = take_next(lock);
     if (!job) continue;
     const auto running = running_.emplace(running_.end());

@@ -133,6 +133,9 @@ class Pool {
   };
   void add_slots();  // up to `wanted_`; the lock is held
   void work(Slot& slot, const std::stop_token& stop);
+  // False: told to stop, or there are too many slots.
+  [[nodiscard]] bool make_ready(std::unique_lock<std::mutex>& lock, Slot& slot,
+                                const std::stop_token& stop);
   // Waits for a job, until told to stop or until there are too many slots: then false.
   [[nodiscard]] bool wait_for_job(std::unique_lock<std::mutex>& lock, Slot& slot,
                                   const std::stop_token& stop);

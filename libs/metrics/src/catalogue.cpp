@@ -9,9 +9,9 @@ const std::vector<const Family*>& all_families() {
       // worker
       &kTasksReceived, &kTasksFinished, &kTaskRunSeconds, &kTaskWaitSeconds, &kTasksActive,
       &kWorkerSlots, &kTasksPrefetched, &kTaskRedelivered, &kTaskDuplicates, &kTasksUndecodable,
-      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck, &kControlRequests, &kCallerResults,
-      &kCallerResultsWaiting, &kCallerResultErrors, &kChordParts, &kEventsSent, &kEventsDropped,
-      &kBrokerErrors, &kStoreErrors,
+      &kTasksSuperseded, &kSlotsStuck, &kTasksStuck, &kProcessesLost, &kControlRequests,
+      &kCallerResults, &kCallerResultsWaiting, &kCallerResultErrors, &kChordParts, &kEventsSent,
+      &kEventsDropped, &kBrokerErrors, &kStoreErrors,
       // reddit
       &kSubmissionFetchTime, &kSubmissionsFetched, &kSubmissionsDiscovered,
       &kSubmissionFetchFailures, &kSubmissionsGap, &kSubmissionTitleLength, &kSubmissionTextLength,

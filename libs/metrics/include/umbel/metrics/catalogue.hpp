@@ -96,6 +96,12 @@ inline const Family kTasksStuck{"umbel_tasks_stuck_total",
                                 "limit.",
                                 {"task"},
                                 {}};
+inline const Family kProcessesLost{
+    "umbel_task_processes_lost_total",
+    Kind::Counter,
+    "Task processes that ended before their time (prefork), by why.",
+    {"why"},
+    {}};
 inline const Family kControlRequests{
     "umbel_control_requests_total",
     Kind::Counter,
