@@ -74,8 +74,9 @@ const std::vector<Case>& cases() {
       {"kwargs a list", body("[[1, 2], [], {}]"), "keyword arguments are a list"},
       {"callbacks a text", body(R"([[1, 2], {}, {"callbacks": "x"}])"), "callbacks is a string"},
       {"callbacks numbers", body(R"([[1, 2], {}, {"callbacks": [1]}])"), "callbacks is a list"},
-      // What would follow the task would be lost, so the task is not run.
-      {"a chain", body(R"([[1, 2], {}, {"chain": [{"task": "add"}]}])"), "it was not run"},
+      // What is to follow it could not be sent, so the task is not run.
+      {"a chain of nonsense", body(R"([[1, 2], {}, {"chain": [{"task": "add", "args": 5}]}])"),
+       "chain[0].args is the number 5"},
       // Wrong types everywhere.
       {"args an object", body("[{}, {}, {}]"), "positional arguments are an object"},
       {"embed a text", body(R"([[1, 2], {}, "x"])"), "third element of the body is a string"},

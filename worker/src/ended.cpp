@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "canvas_desk.hpp"
 #include "umbel/base/text.hpp"
 
 namespace umbel {
@@ -92,10 +93,15 @@ void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime no
   run.worker = by.worker;
   run.runtime = runtime;
   run.done = now;
+  if (ended.context) run.children = ended.context->children();
   ended.event = event_of(ending, job, now, runtime);
   if (by.log_tasks) ended.line = line_of(ending, job, runtime);
   ended.message = ending.message;
   ended.finished = std::move(run);
+  if (by.canvas == nullptr || ending.retry_in) return;
+  if (const auto followed = by.canvas->follow(ended, ending, now); !followed) {
+    conclude(ended, failed(cannot_be_followed(followed.error().what)), by, now, runtime);
+  }
 }
 
 bool conclude_as_known(Ended& ended, const EndedBy& by, WallTime now) {
@@ -107,6 +113,7 @@ bool conclude_as_known(Ended& ended, const EndedBy& by, WallTime now) {
   if (by.log_tasks) {
     ended.line = fmt::format("Discarding revoked task: {}[{}]", job.task.task, job.task.id.str());
   }
+  if (by.canvas != nullptr) by.canvas->revoke_rest(ended, revoked_by_request(), now);
   return true;
 }
 

@@ -16,6 +16,8 @@
 
 namespace umbel {
 
+class CanvasDesk;
+
 struct Ended {
   Job job;
   std::optional<FinishedRun> finished;  // nothing: only acknowledge, and tell of `event` if any
@@ -23,6 +25,10 @@ struct Ended {
   std::string line;                     // for --log-tasks; empty: none
   std::unique_ptr<RunContext> context;  // for the hook; null: it never ran
   std::string message;                  // for the hook
+  // Tasks of its chain that ended with it, as they would have been sent.
+  std::vector<celery::TaskMessage> fallen{};
+  std::optional<FinishedRun> also{};  // to be stored as well: what falls with a revoked task
+  bool reject = false;                // acknowledged by Consumer::reject
   bool hand_back = false;  // interrupted by the worker's stop: back to the queue, nothing is stored
   bool run_again = false;  // its process was lost: back to the queue now, counted as a lost worker
 };
@@ -32,6 +38,7 @@ struct EndedBy {
   std::string worker;  // node name
   std::string origin;  // of retry messages, `gen<pid>@host`
   bool log_tasks = false;
+  CanvasDesk* canvas = nullptr;  // works out what follows; null: nothing does
 };
 
 // Fills in result, event, retry message and line of `ended.job` from how it ended. `runtime` in

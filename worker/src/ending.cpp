@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <new>
+#include <utility>
 
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
@@ -81,7 +82,7 @@ Raised raised_by(const std::exception_ptr& thrown) {
   }
 }
 
-Ending succeeded(const boost::json::value& value, bool ignore_result) {
+Ending succeeded(boost::json::value value, bool ignore_result) {
   Ending ending;
   if (celery::deeper_than(value, celery::kMaxDepth)) {
     return failed(
@@ -95,6 +96,7 @@ Ending succeeded(const boost::json::value& value, bool ignore_result) {
                                      celery::kMaxBody)));
   }
   ending.shown = shortened(celery::repr(value), celery::kReprLimit);
+  ending.value = std::move(value);
   return ending;
 }
 
@@ -187,11 +189,9 @@ Raised process_lost(const std::string& how, std::uint64_t job) {
                 "billiard.exceptions");
 }
 
-Raised cannot_continue(const std::string& name) {
-  return raised(Raised::Kind::Final, "NotImplementedError",
-                fmt::format("{} was sent with callbacks, errbacks, a chain or a chord, which this "
-                            "worker would not start; it was not run",
-                            name));
+Raised cannot_be_followed(const std::string& reason) {
+  return raised(Raised::Kind::Final, "ValueError",
+                fmt::format("it ran, and cannot be followed as it was to be: {}", reason));
 }
 
 Raised too_large_to_try_again(std::size_t bytes) {

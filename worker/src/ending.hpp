@@ -34,6 +34,8 @@ struct Raised {
 struct Ending {
   TaskState state = TaskState::Success;  // Success, Failure, Retry or Revoked
   std::string result = "null";           // JSON text for the store
+  // With Success: what was returned. Nothing: `result` is the text of it.
+  std::optional<boost::json::value> value;
   std::string traceback;                 // empty: none
   std::string shown;                     // repr of the value or exception, for events and logs
   std::string message;                   // `Type: message`; empty for Success
@@ -45,7 +47,7 @@ struct Ending {
 
 // A value that could not be read again (nested deeper than celery::kMaxDepth, larger than
 // celery::kMaxBody) makes it a failure that says so.
-[[nodiscard]] Ending succeeded(const boost::json::value& value, bool ignore_result);
+[[nodiscard]] Ending succeeded(boost::json::value value, bool ignore_result);
 [[nodiscard]] Ending failed(const Raised& raised);
 [[nodiscard]] Ending revoked_as_expired();
 [[nodiscard]] Ending revoked_as_terminated(int signal);
@@ -70,7 +72,7 @@ struct Attempt {
 [[nodiscard]] Raised hard_limit_passed(double seconds);
 // `how`: `signal 11 (SIGSEGV)`; `job`: its number in this worker, as Celery tells it.
 [[nodiscard]] Raised process_lost(const std::string& how, std::uint64_t job);
-[[nodiscard]] Raised cannot_continue(const std::string& name);
+[[nodiscard]] Raised cannot_be_followed(const std::string& reason);
 [[nodiscard]] Raised too_large_to_try_again(std::size_t bytes);
 
 }  // namespace umbel

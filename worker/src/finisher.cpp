@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <utility>
 
+#include "canvas_desk.hpp"
 #include "pause.hpp"
 #include "settled.hpp"
 
@@ -94,7 +96,7 @@ std::vector<Job> Finisher::close() {
   if (desk_) {
     auto untold = desk_->close();
     std::move(untold.begin(), untold.end(), std::back_inserter(left));
-    for (auto& one : released_) to_acknowledge_.push_back(std::move(one.job));
+    std::move(released_.begin(), released_.end(), std::back_inserter(to_acknowledge_));
     released_.clear();
     if (!to_acknowledge_.empty()) acknowledge();
   }
@@ -112,7 +114,7 @@ void Finisher::run(const std::stop_token& stop) {
     }
     if (!something() && to_acknowledge_.empty()) return;  // told to stop, and nothing left
     auto batch = std::exchange(queue_, {});
-    for (auto& one : released_) to_acknowledge_.push_back(std::move(one.job));
+    std::move(released_.begin(), released_.end(), std::back_inserter(to_acknowledge_));
     released_.clear();
     busy_ = true;
     lock.unlock();
@@ -126,8 +128,9 @@ void Finisher::run(const std::stop_token& stop) {
 }
 
 bool Finisher::settle(std::vector<Ended>& batch, const std::stop_token& stop) {
+  std::vector<FinishedRun> runs;
   std::vector<FinishOutcome> outcomes;
-  if (!store(batch, stop, outcomes)) return false;
+  if (!store(batch, stop, runs, outcomes)) return false;
 
   std::vector<OutboxRow> retries;
   std::vector<Job> waited;
@@ -145,6 +148,7 @@ bool Finisher::settle(std::vector<Ended>& batch, const std::stop_token& stop) {
     std::move(copies.begin(), copies.end(), std::back_inserter(waited));
   }
   if (!retries.empty()) parts_.enqueuer.publish_rows(retries);
+  parts_.enqueuer.publish_successors(runs, outcomes);
   // The message may be given up once the result is stored, whatever becomes of the telling.
   hand_on(batch, outcomes);
   acknowledge();
@@ -153,16 +157,22 @@ bool Finisher::settle(std::vector<Ended>& batch, const std::stop_token& stop) {
   return true;
 }
 
+// `runs`: those of `batch` in order, with what follows them; then what else is stored.
 bool Finisher::store(std::vector<Ended>& batch, const std::stop_token& stop,
-                     std::vector<FinishOutcome>& outcomes) {
-  std::vector<FinishedRun> runs;
-  for (const auto& ended : batch) {
-    if (ended.finished) runs.push_back(*ended.finished);
+                     std::vector<FinishedRun>& runs, std::vector<FinishOutcome>& outcomes) {
+  for (auto& ended : batch) {
+    if (!ended.finished) continue;
+    auto successors = std::exchange(ended.finished->successors, {});
+    runs.push_back(*ended.finished);
+    runs.back().successors = std::move(successors);
+  }
+  for (auto& ended : batch) {
+    if (ended.also) runs.push_back(std::move(*ended.also));
   }
   if (runs.empty()) return true;
   bool tried_before = false;
   for (;;) {
-    auto stored = finish_all(runs);
+    auto stored = finish_all(runs, batch);
     if (stored) {
       store_outage_.over();
       outcomes = std::move(*stored);
@@ -186,7 +196,7 @@ bool Finisher::is_ours(const FinishedRun& run, const std::stop_token& stop) {
     const auto found = parts_.results.find(run.id);
     if (found) {
       const auto number = run.retry ? run.run + 1 : run.run;
-      return found->worker == parts_.worker && found->state == run.state && found->run == number;
+      return found->worker == parts_.by.worker && found->state == run.state && found->run == number;
     }
     if (!may_pass(found.error().code)) return false;
     parts_.instruments.store_failed("find");
@@ -195,24 +205,34 @@ bool Finisher::is_ours(const FinishedRun& run, const std::stop_token& stop) {
 }
 
 // One transaction for all; a run that the store will never take must not keep the others out.
-Result<std::vector<FinishOutcome>> Finisher::finish_all(const std::vector<FinishedRun>& runs) {
+Result<std::vector<FinishOutcome>> Finisher::finish_all(std::vector<FinishedRun>& runs,
+                                                        std::vector<Ended>& batch) {
+  if (parts_.by.canvas != nullptr) {
+    if (auto routed = parts_.by.canvas->route(runs); !routed) return routed.error();
+  }
   auto all = parts_.results.finish(runs);
   if (all || may_pass(all.error().code)) return all;
   std::vector<FinishOutcome> outcomes;
-  for (const auto& run : runs) {
+  for (auto& run : runs) {
     auto one = parts_.results.finish({&run, 1});
     if (!one && !may_pass(one.error().code)) {
       log_.error("result refused by the store; the task ends as failed",
                  {{"task_id", run.id.str()}, {"reason", one.error().what}});
-      auto instead = run;
       const auto ending =
           failed({Raised::Kind::Final, "RuntimeError",
                   "the result could not be stored: " + one.error().what, "builtins", std::nullopt});
-      instead.state = TaskState::Failure;
-      instead.result = ending.result;
-      instead.traceback.clear();
-      instead.retry.reset();
-      one = parts_.results.finish({&instead, 1});
+      const auto ended = std::ranges::find_if(batch, [&run](const Ended& each) {
+        return each.finished && each.finished->id == run.id && each.finished->run == run.run;
+      });
+      if (ended == batch.end()) return one.error();
+      conclude(*ended, ending, parts_.by, run.done, run.runtime);
+      ended->finished->traceback.clear();
+      run = *ended->finished;
+      ended->finished->successors.clear();
+      if (parts_.by.canvas != nullptr) {
+        if (auto routed = parts_.by.canvas->route({&run, 1}); !routed) return routed.error();
+      }
+      one = parts_.results.finish({&run, 1});
     }
     if (!one) return one.error();
     outcomes.push_back(one->at(0));
@@ -235,33 +255,52 @@ void Finisher::hand_on(std::vector<Ended>& batch, const std::vector<FinishOutcom
     held.task.task = ended.job.task.task;
     if (settled && desk_->concerns(*settled)) {
       settled->held = std::move(held);
+      settled->reject = ended.reject;
       to_tell.push_back(std::move(*settled));
     } else {
-      to_acknowledge_.push_back(std::move(held));
+      to_acknowledge_.push_back({std::move(held), ended.reject});
     }
   }
   if (to_tell.empty()) return;
-  for (auto& free : desk_->push(std::move(to_tell))) {
-    to_acknowledge_.push_back(std::move(free.job));
+  auto free = desk_->push(std::move(to_tell));
+  std::move(free.begin(), free.end(), std::back_inserter(to_acknowledge_));
+}
+
+Result<void> Finisher::give_up(Consumer& consumer, const std::vector<DeliveryTag>& held) {
+  const auto lost = consumer.ack(held);
+  if (!lost) {
+    parts_.instruments.broker_failed("ack");
+    return lost.error();
   }
+  if (!lost->empty()) {
+    log_.warn("messages were no longer ours when they were done; their copies will be dropped",
+              {{"messages", lost->size()}});
+  }
+  return {};
+}
+
+Result<void> Finisher::refuse(Consumer& consumer, const std::vector<DeliveryTag>& held) {
+  auto refused = consumer.reject(held);
+  if (!refused) parts_.instruments.broker_failed("reject");
+  return refused;
 }
 
 void Finisher::acknowledge() {
-  std::map<std::shared_ptr<Consumer>, std::vector<DeliveryTag>> tags;
-  for (const auto& job : to_acknowledge_) tags[job.consumer].push_back(job.tag);
+  std::map<std::pair<std::shared_ptr<Consumer>, bool>, std::vector<DeliveryTag>> tags;
+  for (const auto& one : to_acknowledge_) {
+    tags[{one.job.consumer, one.reject}].push_back(one.job.tag);
+  }
   std::optional<Error> failure;
-  for (const auto& [consumer, held] : tags) {
-    const auto lost = consumer->ack(held);
-    if (!lost) {
-      parts_.instruments.broker_failed("ack");
-      failure = lost.error();
+  for (const auto& [way, held] : tags) {
+    const auto& [consumer, reject] = way;
+    const auto given = reject ? refuse(*consumer, held) : give_up(*consumer, held);
+    if (!given) {
+      failure = given.error();
       continue;
     }
-    if (!lost->empty()) {
-      log_.warn("messages were no longer ours when they were done; their copies will be dropped",
-                {{"messages", lost->size()}});
-    }
-    std::erase_if(to_acknowledge_, [&c = consumer](const Job& job) { return job.consumer == c; });
+    std::erase_if(to_acknowledge_, [&w = way](const Released& one) {
+      return one.job.consumer == w.first && one.reject == w.second;
+    });
   }
   if (!failure) {
     broker_outage_.over();

@@ -34,7 +34,7 @@ class Finisher {
     Instruments& instruments;
     InFlight& in_flight;
     const Clock& clock;
-    std::string worker;  // node name, as it stands in our results
+    const EndedBy& by;
   };
   // Whom results are told to beside the store; `callers` null: nobody.
   struct Told {
@@ -57,14 +57,17 @@ class Finisher {
  private:
   void run(const std::stop_token& stop);
   bool settle(std::vector<Ended>& batch, const std::stop_token& stop);
-  bool store(std::vector<Ended>& batch, const std::stop_token& stop,
+  bool store(std::vector<Ended>& batch, const std::stop_token& stop, std::vector<FinishedRun>& runs,
              std::vector<FinishOutcome>& outcomes);
-  [[nodiscard]] Result<std::vector<FinishOutcome>> finish_all(const std::vector<FinishedRun>& runs);
+  [[nodiscard]] Result<std::vector<FinishOutcome>> finish_all(std::vector<FinishedRun>& runs,
+                                                              std::vector<Ended>& batch);
   [[nodiscard]] bool is_ours(const FinishedRun& run, const std::stop_token& stop);
   void hand_on(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
   void release(std::vector<Released> jobs);
   [[nodiscard]] bool is_idle() const { return queue_.empty() && released_.empty() && !busy_; }
   void acknowledge();
+  [[nodiscard]] Result<void> give_up(Consumer& consumer, const std::vector<DeliveryTag>& held);
+  [[nodiscard]] Result<void> refuse(Consumer& consumer, const std::vector<DeliveryTag>& held);
   void tell(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
   void tell_revoked(Ended& ended);
   void call_hook(const Ended& ended) const;
@@ -73,7 +76,7 @@ class Finisher {
   std::function<void(std::vector<Job>)> again_;
   Log log_;
   Outage store_outage_, broker_outage_;
-  std::vector<Job> to_acknowledge_;                 // of the thread alone
+  std::vector<Released> to_acknowledge_;            // of the thread alone
   std::chrono::milliseconds acknowledge_again_{0};  // after a failure
   std::mutex mutex_;
   std::condition_variable_any pushed_, idle_;

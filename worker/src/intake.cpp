@@ -8,6 +8,7 @@
 
 #include "pause.hpp"
 #include "umbel/base/text.hpp"
+#include "umbel/celery/canvas.hpp"
 #include "umbel/celery/repr.hpp"
 
 namespace umbel {
@@ -17,7 +18,10 @@ namespace {
 // Whatever foreign bytes do to the decoder, the worker lives on.
 Result<celery::TaskMessage> read_task(const Message& message) {
   try {
-    return celery::decode_task(message);
+    auto task = celery::decode_task(message);
+    if (!task) return task;
+    if (auto canvas = celery::check_canvas(*task); !canvas) return canvas.error();
+    return task;
   } catch (const std::exception& error) {
     return invalid(fmt::format("reading the message failed: {}", error.what()));
   }
@@ -115,7 +119,6 @@ void Intake::route(Job job, WallTime now) {
   Delivered it;
   it.decoded = !job.unfit;
   it.registered = job.registered != nullptr;
-  it.alone = job.task.embed.empty();
   it.redelivered = job.redelivered;
   it.final = job.state.final;
   it.revoked = parts_.revocations.cover(job.task);
@@ -139,9 +142,11 @@ void Intake::route(Job job, WallTime now) {
       log_.warn("message dropped: it is no task message",
                 {{"queue", job.queue.str()}, {"task_id", job.task.id.str()}, {"reason", reason}});
       if (job.task.id.empty()) {
-        ways_.end(only_acknowledge(std::move(job)));
+        auto ended = only_acknowledge(std::move(job));
+        ended.reject = true;
+        ways_.end(std::move(ended));
       } else {
-        end(std::move(job), failed(undecodable(reason)), now);
+        end(std::move(job), failed(undecodable(reason)), now, Given::Reject);
       }
       return;
     }
@@ -156,14 +161,7 @@ void Intake::route(Job job, WallTime now) {
                  {"task", shortened(job.task.task, 200)},
                  {"task_id", job.task.id.str()}});
       const auto name = job.task.task;
-      end(std::move(job), failed(not_registered(name)), now);
-      return;
-    }
-    case Verdict::Followed: {
-      const auto name = job.task.task;
-      log_.warn("task refused: what should follow it would be lost",
-                {{"queue", job.queue.str()}, {"task", name}, {"task_id", job.task.id.str()}});
-      end(std::move(job), failed(cannot_continue(name)), now);
+      end(std::move(job), failed(not_registered(name)), now, Given::Reject);
       return;
     }
     case Verdict::Expired:
@@ -186,9 +184,10 @@ void Intake::route(Job job, WallTime now) {
   }
 }
 
-void Intake::end(Job job, const Ending& ending, WallTime now) {
+void Intake::end(Job job, const Ending& ending, WallTime now, Given given) {
   Ended ended;
   ended.job = std::move(job);
+  ended.reject = given == Given::Reject;
   conclude(ended, ending, by_, now, std::nullopt);
   ways_.end(std::move(ended));
 }

@@ -69,7 +69,9 @@ class Intake {
   void admit(std::vector<Job> jobs, const std::stop_token* patience);
   bool look_up(std::vector<Job>& jobs, const std::stop_token* patience);
   void route(Job job, WallTime now);
-  void end(Job job, const Ending& ending, WallTime now);
+  // Rejected: gone without having been run, so that a queue that is set up for it keeps it.
+  enum class Given { Acknowledge, Reject };
+  void end(Job job, const Ending& ending, WallTime now, Given given = Given::Acknowledge);
   void received(const Job& job);
   void hold(Job job);
   void keep(Job job);  // the lock is held

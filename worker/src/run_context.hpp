@@ -19,8 +19,7 @@ struct RunControl {
   std::atomic<bool> limit_passed{false};
   std::atomic<bool> worker_stops{false};
   std::atomic<bool> given_up{false};  // did not return: ended without it
-  std::atomic<std::int64_t> started{
-      0};  // when its function was called, in microseconds; 0: not yet
+  std::atomic<std::int64_t> started{0};  // when its function was called, in microseconds; 0: not yet
   // What may only be asked of a run that can be killed (Callers::can_kill).
   std::atomic<bool> overdue{false};    // did not return after it was told to stop: to be killed
   std::atomic<bool> abandoned{false};  // the worker ends without it: to be killed
@@ -30,7 +29,8 @@ struct RunControl {
 class RunContext final : public TaskContext {
  public:
   RunContext(const celery::TaskMessage& task, std::shared_ptr<RunControl> control,
-             Enqueuer& enqueuer, metrics::Metrics& metrics, const Clock& clock, const Log& log);
+             Enqueuer& enqueuer, metrics::Metrics& metrics, const Clock& clock, const Log& log,
+             QueueName queue = {});
 
   [[nodiscard]] const TaskId& id() const override { return id_; }
   [[nodiscard]] const std::string& name() const override { return name_; }
@@ -43,10 +43,20 @@ class RunContext final : public TaskContext {
                                                           const Together& together) override;
   [[nodiscard]] bool sleep_for(std::chrono::milliseconds duration) override;
 
+  // The task's message without its arguments and what is to follow it, and where it came from.
+  [[nodiscard]] const celery::TaskMessage& message() const { return message_; }
+  [[nodiscard]] const QueueName& queue() const { return queue_; }
+  // What it sent, for its caller.
+  void add_child(ResultTree child) { children_.push_back(std::move(child)); }
+  [[nodiscard]] const std::vector<ResultTree>& children() const { return children_; }
+
  private:
   const TaskId id_, root_;
   const std::string name_;
   const std::int64_t retries_;
+  const celery::TaskMessage message_;
+  const QueueName queue_;
+  std::vector<ResultTree> children_;
   std::shared_ptr<RunControl> control_;
   Enqueuer& enqueuer_;
   metrics::Metrics& metrics_;

@@ -218,12 +218,15 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
   std::optional<SoftLimits::Key> watched;
   if (limits.soft) watched = watch(job, *limits.soft, control);
   ended.context = std::make_unique<RunContext>(job.task, control, parts_.enqueuer, parts_.metrics,
-                                               parts_.clock, log_);
+                                               parts_.clock, log_, job.queue);
   job.started = true;
   control->started = to_micros(started);
   const auto begin = parts_.clock.steady();
-  auto called =
-      tools.caller->call({job, *ended.context, *control, limits.hard, ignores_result(job)});
+  // What follows wants the value even if its caller does not.
+  const bool ignored = ignores_result(job);
+  const bool followed = job.task.embed.contains("callbacks") || job.task.embed.contains("chain");
+  const Call call{job, *ended.context, *control, limits.hard, ignored && !followed};
+  auto called = job.registered->inside ? ThreadCaller{}.call(call) : tools.caller->call(call);
   const double runtime = std::chrono::duration<double>(parts_.clock.steady() - begin).count();
   if (watched) parts_.limits.forget(*watched);
 
@@ -250,6 +253,8 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
     ending = std::move(std::get<Ending>(called));
   }
   conclude(ended, *ending, by_, parts_.clock.wall(), runtime);
+  auto& finished = *ended.finished;
+  if (ignored && followed && finished.state == TaskState::Success) finished.result = "null";
 }
 
 }  // namespace umbel

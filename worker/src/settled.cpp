@@ -69,6 +69,7 @@ std::optional<Settled> settled_of(Ended& ended, const FinishOutcome* outcome) {
     result.result = std::move(run.result);
     if (is_traced(run)) result.traceback = std::move(run.traceback);
     result.children = std::move(run.children);
+    settled.fallen = std::move(ended.fallen);
     if (is_final(run.state)) result.done = run.done;
   } else if (outcome != nullptr || (job.state.final && (job.redelivered || job.state.revoked))) {
     // Somebody else has ended it, and may have died before anybody was told.

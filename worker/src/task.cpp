@@ -111,14 +111,23 @@ const RegisteredTask* TaskRegistry::find(const std::string& name) const {
 
 std::vector<CatalogueEntry> TaskRegistry::entries() const {
   std::vector<CatalogueEntry> entries;
-  for (const auto& [name, task] : tasks_) entries.push_back(task.entry);
+  for (const auto& [name, task] : tasks_) {
+    if (!task.hidden) entries.push_back(task.entry);
+  }
   return entries;
 }
 
 std::vector<QueueName> TaskRegistry::queues() const {
   std::set<QueueName> queues;
-  for (const auto& [name, task] : tasks_) queues.insert(task.options.queue);
+  for (const auto& [name, task] : tasks_) {
+    if (!task.hidden) queues.insert(task.options.queue);
+  }
   return {queues.begin(), queues.end()};
+}
+
+void TaskRegistry::add_built_in(RegisteredTask task) {
+  const auto name = task.entry.name;
+  tasks_.emplace(name, std::move(task));
 }
 
 void TaskRegistry::insert(const std::string& name, RegisteredTask task, TaskOptions options) {

@@ -16,7 +16,6 @@ enum class Verdict {
   Drop,      // the task has its result, or a newer attempt: only acknowledge
   Unfit,     // not a task message
   Unknown,   // no such task here
-  Followed,  // something should follow it, which nobody here would start
   Expired,
   Revoked,  // by remote control
   WorkerLost,  // it took too many workers with it
@@ -25,7 +24,6 @@ enum class Verdict {
 struct Delivered {
   bool decoded = true;
   bool registered = true;
-  bool alone = true;  // no callbacks, chain or chord
   bool redelivered = false;
   bool final = false;
   bool revoked = false;
@@ -51,7 +49,6 @@ inline constexpr std::int64_t kMostLostWorkers = 3;
   if (!it.registered) return Verdict::Unknown;
   if (has_expired(it.expires, now)) return Verdict::Expired;
   if (it.revoked) return Verdict::Revoked;
-  if (!it.alone) return Verdict::Followed;
   if (it.eta && *it.eta > now + kLongestHold) return Verdict::SendOn;
   if (it.eta && *it.eta > now) return Verdict::Hold;
   return Verdict::Run;

@@ -18,6 +18,8 @@
 #include "control/revocations.hpp"
 #include "control/revoked_file.hpp"
 #include "control/worker_controlled.hpp"
+#include "built_ins.hpp"
+#include "canvas_desk.hpp"
 #include "event_sender.hpp"
 #include "fetcher.hpp"
 #include "finisher.hpp"
@@ -26,8 +28,6 @@
 #include "instruments.hpp"
 #include "intake.hpp"
 #include "pool.hpp"
-#include "prefork/child_caller.hpp"
-#include "prefork/task_set.hpp"
 #include "returns.hpp"
 #include "runner.hpp"
 #include "soft_limits.hpp"
@@ -84,15 +84,12 @@ struct Worker::Impl {
         metrics{all_metrics},
         log{std::move(a_log)},
         instruments{metrics, queues},
-        enqueuer{store, broker, clock, log, producer_name()} {}
-
-  [[nodiscard]] std::shared_ptr<Callers> callers() {
-    if (options.pool == PoolKind::Threads) return std::make_shared<ThreadCallers>();
-    return std::make_shared<prefork::ChildCallers>(
-        prefork::ChildCallers::Options{options.child_command,
-                                       prefork::task_set_of(tasks),
-                                       {options.max_tasks_per_child, options.max_memory_per_child}},
-        metrics, instruments, log);
+        enqueuer{store, broker, clock, log, producer_name()},
+        canvas{{tasks, store.results(), enqueuer, options.callers, clock},
+               {options.name.str(), producer_name(), options.default_queue},
+               log} {
+    add_mapping_tasks(tasks);
+    add_canvas_tasks(tasks, canvas, store.results());
   }
 
   // A thread cannot be killed, so a promise to kill cannot be kept there.
@@ -129,7 +126,7 @@ struct Worker::Impl {
 
   WorkerOptions options;
   std::vector<QueueName> queues;
-  const TaskRegistry& tasks;
+  TaskRegistry tasks;  // the program's, and Celery's own
   Broker& broker;
   Store& store;
   const Clock& clock;
@@ -137,6 +134,7 @@ struct Worker::Impl {
   Log log;
   Instruments instruments;
   Enqueuer enqueuer;
+  CanvasDesk canvas;
   mutable std::shared_mutex mutex;  // of start and stop; the questions share it
   bool stopped = false;
   std::unique_ptr<Running> running;
@@ -145,14 +143,13 @@ struct Worker::Impl {
 struct Worker::Impl::Running {
   Running(Impl& impl, std::unique_ptr<Consumer> consumer, std::unique_ptr<ControlInbox> inbox)
       : w{impl},
-        by{w.options.name.str(), producer_name(), w.options.log_tasks},
+        by{w.options.name.str(), producer_name(), w.options.log_tasks, &w.canvas},
         revocations{w.clock},
         revoked_file{open_revoked_file()},
         events{w.broker,        w.clock, lamport, w.instruments, w.log, w.options.name.str(),
                w.options.events},
         returns{w.instruments, w.log},
         time_limits{{w.options.soft_time_limit, w.options.time_limit}},
-        callers{w.callers()},
         runner{
             {w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, time_limits,
              revocations, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); },
@@ -160,9 +157,13 @@ struct Worker::Impl::Running {
             {w.options.stuck_after, callers->can_kill(), w.options.track_started},
             by,
             w.log},
-        finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock,
-                  w.options.name.str()},
-                 {w.options.callers, {.hold = w.options.callers_patience}, {}},
+        finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock, by},
+                 {w.options.callers,
+                  {.hold = w.options.callers_patience},
+                  [this](const celery::TaskMessage& part, const QueueName& queue,
+                         const ChordReturn& chord) {
+                    return w.canvas.on_chord(part, queue, chord);
+                  }},
                  [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
                  w.log},
         pool{w.first_slots(),
@@ -329,7 +330,7 @@ struct Worker::Impl::Running {
   Returns returns;
   SoftLimits limits;
   TimeLimits time_limits;
-  std::shared_ptr<Callers> callers;
+  std::shared_ptr<Callers> callers = std::make_shared<ThreadCallers>();
   Runner runner;
   Finisher finisher;
   Pool pool;

@@ -160,6 +160,8 @@ class Parameter {
 struct RegisteredTask {
   CatalogueEntry entry;
   TaskOptions options;
+  bool hidden = false;  // one of Celery's own: runs here, and is not told of
+  bool inside = false;  // runs in the worker itself, whatever the pool
   // Throws what the task throws; TypeError for arguments that do not fit.
   std::function<boost::json::value(TaskContext&, const boost::json::array& args,
                                    const boost::json::object& kwargs)>
@@ -237,6 +239,9 @@ class TaskRegistry {
            const std::vector<Parameter>& parameters, TaskOptions options = {}) {
     add(name, std::function<R(TaskContext&, A...)>{function}, parameters, std::move(options));
   }
+
+  // One of Celery's own, under its entry's name. A name that is taken keeps its task.
+  void add_built_in(RegisteredTask task);
 
   [[nodiscard]] const RegisteredTask* find(const std::string& name) const;  // null: not registered
   [[nodiscard]] std::vector<CatalogueEntry> entries() const;                // by name
