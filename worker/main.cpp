@@ -16,6 +16,7 @@
 #include "umbel/runtime/settings.hpp"
 #include "umbel/tasks_demo/demo_tasks.hpp"
 #include "umbel/tasks_reddit/reddit_tasks.hpp"
+#include "umbel/worker/prefork.hpp"
 #include "umbel/worker/worker.hpp"
 
 namespace umbel {
@@ -31,7 +32,8 @@ struct Config {
   std::int64_t metrics_port = 9101;
   std::string metrics_address = "127.0.0.1";
   std::vector<std::string> allowed_hosts;
-  std::int64_t soft_time_limit = 0, stuck_after = 30, stop_timeout = 8;  // seconds
+  std::int64_t max_tasks_per_child = 0, max_memory_per_child = 0;
+  std::int64_t time_limit = 0, soft_time_limit = 0, stuck_after = 30, stop_timeout = 8;  // seconds
   bool log_tasks = false, no_events = false;
   std::string autoscale, statedb;
   bool without_mingle = false, pool_restarts = false;
@@ -67,12 +69,29 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                 "NAME",
                 {}},
                config.default_queue);
-  settings.add({"concurrency", "threads that run tasks", "N", {}}, config.concurrency, {1, 512});
+  settings.add({"concurrency", "tasks that run at the same time", "N", {}}, config.concurrency,
+               {1, 512});
   settings.add({"prefetch-multiplier", "messages held for each thread", "N", {}},
                config.prefetch_multiplier, {1, 1000});
   settings.add({"hostname", "node name; %h is this machine's name", "NAME", {}}, config.hostname);
   settings.add_choice({"pool", "how tasks are run", "KIND", {}}, config.pool,
                       {"threads", "prefork"});
+  settings.add({"max-tasks-per-child",
+                "tasks after which a process of --pool=prefork is replaced; 0: never",
+                "N",
+                {}},
+               config.max_tasks_per_child, {0, 1'000'000'000});
+  settings.add({"max-memory-per-child",
+                "resident memory above which it is replaced, looked at after each task; 0: any",
+                "KIB",
+                {}},
+               config.max_memory_per_child, {0, 1'000'000'000'000});
+  settings.add({"time-limit",
+                "when a process of --pool=prefork is killed with its task, if the task has no "
+                "time limit of its own; 0: never",
+                "SECONDS",
+                {}},
+               config.time_limit, {0, 1'000'000});
   settings.add({"metrics-port", "port of /metrics; 0: any free one", "PORT", {}},
                config.metrics_port, {0, 65535});
   settings.add({"metrics-address", "address to serve /metrics on", "ADDRESS", {}},
@@ -172,10 +191,14 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                  config.autoscale.c_str());
     return 2;
   }
-  if (config.pool != "threads") {
-    std::fprintf(stderr, "umbel-worker: --pool=%s is not available yet; use --pool=threads\n",
-                 config.pool.c_str());
-    return 2;
+  if (config.pool == "threads") {
+    for (const auto& [name, value] : {std::pair{"time-limit", config.time_limit},
+                                      {"max-tasks-per-child", config.max_tasks_per_child},
+                                      {"max-memory-per-child", config.max_memory_per_child}}) {
+      if (value == 0) continue;
+      std::fprintf(stderr, "umbel-worker: --%s needs --pool=prefork\n", name);
+      return 2;
+    }
   }
   return std::nullopt;
 }
@@ -200,6 +223,10 @@ WorkerOptions worker_options(const Config& config, std::uint16_t metrics_port) {
   if (config.soft_time_limit > 0) {
     options.soft_time_limit = static_cast<double>(config.soft_time_limit);
   }
+  if (config.time_limit > 0) options.time_limit = static_cast<double>(config.time_limit);
+  if (config.pool == "prefork") options.pool = PoolKind::Prefork;
+  options.max_tasks_per_child = static_cast<std::uint64_t>(config.max_tasks_per_child);
+  options.max_memory_per_child = static_cast<std::uint64_t>(config.max_memory_per_child);
   options.stuck_after = std::chrono::seconds{config.stuck_after};
   options.stop_hard = std::chrono::seconds{config.stop_timeout};
   options.stop_soft = options.stop_hard * 3 / 4;
@@ -224,7 +251,26 @@ int fail(const Log& log, const char* what, const Error& error) {
   return 1;
 }
 
-int run(const Config& config) {
+void add_tasks(TaskRegistry& tasks, const Config& config, Store& store) {
+  DemoTaskOptions demo;
+  if (!config.touch_dir.empty()) demo.touch_dir = config.touch_dir;
+  add_demo_tasks(tasks, demo);
+  add_reddit_tasks(tasks, config.reddit, store);
+}
+
+// A task process of --pool=prefork. Reddit's tasks keep what they fetch, so it opens the store.
+int serve(const Config& config, ChildRole child) {
+  const Log log{"umbel-worker", config.common.log_level, config.common.log_format};
+  const SystemClock clock;
+  metrics::Metrics metrics{"umbel-worker"};
+  auto store = open_store(config.common.store, clock, log);
+  if (!store) return child.unable(store.error());
+  TaskRegistry tasks;
+  add_tasks(tasks, config, **store);
+  return child.serve(tasks, clock, metrics, log);
+}
+
+int run(const Config& config, std::vector<std::string> child_command) {
   const Log log{"umbel-worker", config.common.log_level, config.common.log_format};
   const SystemClock clock;
   metrics::Metrics metrics{"umbel-worker"};
@@ -236,10 +282,7 @@ int run(const Config& config) {
   if (!callers) return fail(log, "cannot open the result backend", callers.error());
 
   TaskRegistry tasks;
-  DemoTaskOptions demo;
-  if (!config.touch_dir.empty()) demo.touch_dir = config.touch_dir;
-  add_demo_tasks(tasks, demo);
-  add_reddit_tasks(tasks, config.reddit, **store);
+  add_tasks(tasks, config, **store);
   init_reddit_metrics(metrics, config.reddit.source);
 
   Readiness ready;
@@ -257,6 +300,7 @@ int run(const Config& config) {
     return fail(log, "cannot serve /metrics", served.error());
   }
   auto options = worker_options(config, ops.port());
+  options.child_command = std::move(child_command);
   options.callers = callers->get();
   Worker worker{std::move(options), tasks, **broker, **store, clock, metrics, log};
   worker.add_conditions(ready);
@@ -274,9 +318,11 @@ int run(const Config& config) {
 }  // namespace umbel
 
 int main(int argc, char** argv) {
-  umbel::block_signals();
+  const auto child = umbel::ChildRole::take(argc, argv);
+  if (!child) umbel::block_signals();
   umbel::bound_allocator();
   umbel::Config config;
   if (const auto done = umbel::load(config, argc, argv)) return *done;
-  return umbel::run(config);
+  if (child) return umbel::serve(config, *child);
+  return umbel::run(config, umbel::own_command(argc, argv));
 }

@@ -28,6 +28,8 @@
 #include "instruments.hpp"
 #include "intake.hpp"
 #include "pool.hpp"
+#include "prefork/child_caller.hpp"
+#include "prefork/task_set.hpp"
 #include "returns.hpp"
 #include "runner.hpp"
 #include "soft_limits.hpp"
@@ -92,6 +94,15 @@ struct Worker::Impl {
     add_canvas_tasks(tasks, canvas, store.results());
   }
 
+  [[nodiscard]] std::shared_ptr<Callers> callers() {
+    if (options.pool == PoolKind::Threads) return std::make_shared<ThreadCallers>();
+    return std::make_shared<prefork::ChildCallers>(
+        prefork::ChildCallers::Options{options.child_command,
+                                       prefork::task_set_of(tasks),
+                                       {options.max_tasks_per_child, options.max_memory_per_child}},
+        metrics, instruments, log);
+  }
+
   // A thread cannot be killed, so a promise to kill cannot be kept there.
   [[nodiscard]] Result<void> fits_pool() const {
     if (options.pool != PoolKind::Threads) return {};
@@ -150,6 +161,7 @@ struct Worker::Impl::Running {
                w.options.events},
         returns{w.instruments, w.log},
         time_limits{{w.options.soft_time_limit, w.options.time_limit}},
+        callers{w.callers()},
         runner{
             {w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, time_limits,
              revocations, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); },
@@ -330,7 +342,7 @@ struct Worker::Impl::Running {
   Returns returns;
   SoftLimits limits;
   TimeLimits time_limits;
-  std::shared_ptr<Callers> callers = std::make_shared<ThreadCallers>();
+  std::shared_ptr<Callers> callers;
   Runner runner;
   Finisher finisher;
   Pool pool;

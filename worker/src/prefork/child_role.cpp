@@ -8,6 +8,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "../built_ins.hpp"
 #include "child_context.hpp"
 #include "child_process.hpp"
 #include "stop_bell.hpp"
@@ -26,6 +27,7 @@ class Server {
  public:
   Server(const TaskRegistry& tasks, const Clock& clock, metrics::Metrics& metrics, const Log& log)
       : tasks_{tasks}, clock_{clock}, metrics_{metrics}, log_{log} {
+    add_mapping_tasks(tasks_);
     (void)metrics_.changes();  // what moves from here on is the tasks' doing
   }
 
@@ -82,7 +84,7 @@ class Server {
     return words_.say(frames);
   }
 
-  const TaskRegistry& tasks_;
+  TaskRegistry tasks_;
   const Clock& clock_;
   metrics::Metrics& metrics_;
   const Log& log_;

@@ -40,7 +40,12 @@ struct WorkerOptions {
   // Celery's own workers.
   QueueName default_queue{"celery"};
   PoolKind pool = PoolKind::Threads;
-  std::size_t concurrency = 2;          // slots
+  std::size_t concurrency = 2;  // slots
+  // With PoolKind::Prefork: what starts a task process (prefork.hpp).
+  std::vector<std::string> child_command;
+  // A task process is replaced after so many tasks, or when it holds more KiB of resident memory
+  // after one; 0: never.
+  std::uint64_t max_tasks_per_child = 0, max_memory_per_child = 0;
   std::size_t prefetch_multiplier = 4;  // messages held = concurrency times this
   std::chrono::milliseconds heartbeat{2000};
   std::chrono::milliseconds stop_soft{
