@@ -218,10 +218,12 @@ std::uint8_t number_of(TaskState state) {
   return 1;
 }
 
+// The value that was returned stays behind: its text says the same.
 void put(WireWriter& to, const Done& it) {
   const auto& [job, ending] = it;
-  const auto& [state, result, traceback, shown, message, retry_in, postponed, expired, signal] =
-      ending;
+  const auto& [state, result, value, traceback, shown, message, retry_in, postponed, expired,
+               signal] = ending;
+  (void)value;
   to.number(job);
   to.number(number_of(state));
   to.text(result);
