@@ -40,6 +40,21 @@ TEST(Engines, RefusesWhatItDoesNotKnowAndHidesThePassword) {
   EXPECT_THAT(empty.error().what, HasSubstr("path is missing"));
 }
 
+TEST(Engines, OpensRabbitMqWithoutAServerAndNamesWhatIsWrongInItsUrl) {
+  const umbel::testing::FakeClock clock;
+  const Log log = Log::none();
+  EXPECT_TRUE(open_broker("amqp://guest:guest@127.0.0.1:1//", clock, log));
+  EXPECT_TRUE(open_broker("pyamqp://a;amqps://b//?queue_type=quorum", clock, log));
+  const auto wrong = open_broker("amqp://user:secret@host:port//", clock, log);
+  ASSERT_TRUE(wrong.has_error());
+  EXPECT_EQ(wrong.error().code, Errc::Invalid);
+  EXPECT_THAT(wrong.error().what, HasSubstr("`port`"));
+  EXPECT_THAT(wrong.error().what, ::testing::Not(HasSubstr("secret")));
+  const auto store = open_store("amqp://host", clock, log);
+  ASSERT_TRUE(store.has_error());
+  EXPECT_THAT(store.error().what, HasSubstr("sqlite:PATH"));
+}
+
 TEST(Engines, OpensWhereCallersReadByUrl) {
   const umbel::testing::TempDir dir;
   const umbel::testing::FakeClock clock;
