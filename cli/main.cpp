@@ -6,10 +6,13 @@
 #include <filesystem>
 #include <iostream>
 
+#include "umbel/base/clock.hpp"
 #include "umbel/base/text.hpp"
+#include "umbel/cli/remote.hpp"
 #include "umbel/cli/stack.hpp"
 #include "umbel/cli/supervisor.hpp"
 #include "umbel/cli/var_lock.hpp"
+#include "umbel/engines/engines.hpp"
 #include "umbel/runtime/service.hpp"
 #include "umbel/runtime/settings.hpp"
 
@@ -84,6 +87,29 @@ int up(umbel::StackOptions options) {
   return supervisor.run();
 }
 
+// `umbel inspect|control|status`. A broker that is not there is said at once, and not made.
+int ask(const std::vector<std::string>& words, const umbel::RemoteOptions& options,
+        const std::string& url) {
+  const auto call = umbel::remote_call(words);
+  if (!call) {
+    std::cerr << "umbel: " << call.error().what << '\n';
+    return 2;
+  }
+  if (const auto path = url.substr(url.find(':') + 1);
+      url.starts_with("sqlite:") && !fs::exists(path.substr(0, path.find('?')))) {
+    std::cerr << "umbel: there is no broker at " << url << "; name one with --broker\n";
+    return 1;
+  }
+  const umbel::SystemClock clock;
+  const umbel::Log log{"umbel", umbel::LogLevel::Warn};
+  const auto broker = umbel::open_broker(url, clock, log);
+  if (!broker) {
+    std::cerr << "umbel: " << broker.error().what << '\n';
+    return 1;
+  }
+  return umbel::run_remote(**broker, *call, options, std::cout, std::cerr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -94,23 +120,36 @@ int main(int argc, char** argv) {
   std::string broker;
   std::int64_t port_offset = 0;
   std::int64_t workers = 2;
+  umbel::RemoteOptions remote;
+  std::int64_t timeout = 1000;
   std::vector<std::string> words;
   umbel::Settings settings{"umbel", "runs and inspects an Umbel stack"};
   settings.positional("up",
                       "up    start simulator, collector, workers, scheduler, Prometheus and "
-                      "Grafana on this machine, and keep them running",
+                      "Grafana on this machine, and keep them running; inspect, control, status: "
+                      "ask workers, as the celery commands do",
                       words);
   settings.add({"port-offset", "added to every port", "N", {}}, port_offset, {0, 50'000});
   settings.add({"workers", "worker processes", "N", {}}, workers, {1, 64});
-  settings.add({"broker", "broker of the whole stack; without one an embedded one below --var",
-                "URL", {}},
-               broker);
+  settings.add(
+      {"broker", "broker of the whole stack; without one an embedded one below --var", "URL", {}},
+      broker);
+  settings.add({"destination", "inspect, control, status: node names; none: all", "A,B", {}},
+               remote.destination);
+  settings.add({"timeout", "inspect, control, status: how long to wait for replies", "MS", {}},
+               timeout, {1, 3'600'000});
+  settings.add({"json", "inspect, control: replies as JSON", "", {}}, remote.json);
   settings.add({"var", "folder for data and logs", "DIR", {}}, var);
   settings.add({"source", "folder with scheduler/, prometheus/ and dashboards/", "DIR", {}},
                source);
   if (const auto done = settings.load(argc, argv)) return *done;
+  if (!words.empty() && (words[0] == "inspect" || words[0] == "control" || words[0] == "status")) {
+    remote.timeout = std::chrono::milliseconds{timeout};
+    return ask(words, remote, broker.empty() ? "sqlite:" + var + "/umbel-broker.db" : broker);
+  }
   if (words != std::vector<std::string>{"up"}) {
-    std::cerr << "umbel: say what to do; there is `umbel up`. See umbel --help.\n";
+    std::cerr << "umbel: say what to do: up, status, inspect METHOD, control METHOD. See umbel "
+                 "--help.\n";
     return 2;
   }
   umbel::StackOptions options;
