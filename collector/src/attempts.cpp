@@ -136,6 +136,10 @@ std::optional<WallTime> ended_at(const Task& task) {
   }
 }
 
+std::optional<WallTime> finished_at(const Task& task) {
+  return task.state == TaskState::Retry ? std::nullopt : ended_at(task);
+}
+
 std::vector<Attempt> attempts_of(std::span<const Moment> moments, const Task& task) {
   Attempts attempts;
   for (const Moment& moment : moments) {

@@ -37,7 +37,9 @@ struct Attempt {
 // task does.
 [[nodiscard]] std::vector<Attempt> attempts_of(std::span<const Moment> moments, const Task& task);
 
-// When a task came to its state, if that is an end.
+// When a task came to its state, if no worker has it then: it is over, or waits to be tried again.
 [[nodiscard]] std::optional<WallTime> ended_at(const Task& task);
+// The same, if it is over.
+[[nodiscard]] std::optional<WallTime> finished_at(const Task& task);
 
 }  // namespace umbel::collector

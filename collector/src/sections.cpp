@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "attempts.hpp"
 #include "umbel/base/text.hpp"
 
 namespace umbel::collector {
@@ -35,21 +36,6 @@ json::value words(const std::optional<std::string>& text) {
 
 json::value words_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
-std::optional<WallTime> finished(const Task& task) {
-  switch (task.state) {
-    case TaskState::Success:
-      return task.succeeded;
-    case TaskState::Failure:
-      return task.failed;
-    case TaskState::Revoked:
-      return task.revoked;
-    case TaskState::Rejected:
-      return task.rejected;
-    default:
-      return std::nullopt;
-  }
 }
 
 json::value count_or_null(bool known, std::uint64_t value) {
@@ -192,7 +178,7 @@ json::object task_row(const Task& task) {
           {"queue", words(task.queue)},
           {"received", seconds(task.received ? task.received : task.sent)},
           {"started", seconds(task.started)},
-          {"finished", seconds(finished(task))},
+          {"finished", seconds(finished_at(task))},
           {"runtime", optional_number(task.runtime)},
           {"result", words(task.result)},
           {"exception", words(task.exception)},
