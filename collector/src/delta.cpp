@@ -79,7 +79,8 @@ void Delta::once_a_second(LiveState& state, WallTime now, json::object& change) 
   for (const Submission& each : state.submissions())
     rows.emplace_back(each.fullname, submission_row(each));
   rows_of("submissions", nullptr, std::exchange(rows, {}), submissions_, change);
-  for (const ScheduleRow& each : state.schedule()) rows.emplace_back(each.name, schedule_row(each));
+  for (const ScheduleRow& each : state.schedule())
+    rows.emplace_back(each.name, schedule_row(each, state));
   rows_of("schedule", nullptr, std::exchange(rows, {}), schedule_, change);
   seconds(state, now, change);
 }

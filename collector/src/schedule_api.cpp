@@ -96,6 +96,13 @@ json::array next_runs(const Schedule& schedule, WallTime now) {
   return runs;
 }
 
+// Of the task that a tick enqueued; null: there is none, or the store has forgotten it.
+json::value state_of(const TickFate& fate) {
+  if (!fate.state) return nullptr;
+  if (!is_final(*fate.state) && fate.started) return "STARTED";
+  return json::value(to_text(*fate.state));
+}
+
 json::object entry_of(const Shown& shown, WallTime now) {
   const auto& card = shown.card;
   const auto schedule = schedule_from(card.expression, card.zone);
@@ -123,6 +130,9 @@ json::object entry_of(const Shown& shown, WallTime now) {
       ticks == nullptr ? json::value(nullptr) : text_or_null(ticks->last_task.str());
   entry["last_outcome"] =
       ticks == nullptr ? json::value(nullptr) : json::value(outcome_text(ticks->newest.outcome));
+  const bool told =
+      ticks != nullptr && !shown.fates.empty() && shown.fates.front().tick.due == ticks->newest.due;
+  entry["last_state"] = told ? state_of(shown.fates.front()) : json::value(nullptr);
   entry["missed"] = ticks == nullptr ? 0 : ticks->missed;
   entry["lag_p99"] = lag_p99(shown.fates);
   return entry;
@@ -246,9 +256,6 @@ Response ticks(const ApiParts& parts, const Request& request) {
   json::array rows;
   for (const auto& fate : *fates) {
     const bool enqueued = fate.tick.outcome == TickOutcome::Enqueued;
-    json::value state = nullptr;
-    if (fate.state) state = to_text(*fate.state);
-    if (fate.state && !is_final(*fate.state) && fate.started) state = "STARTED";
     rows.push_back(json::object{
         {"due", to_unix_seconds(fate.tick.due)},
         {"recorded", to_unix_seconds(fate.tick.recorded)},
@@ -256,7 +263,7 @@ Response ticks(const ApiParts& parts, const Request& request) {
         {"task", text_or_null(fate.tick.task.str())},
         {"outcome", outcome_text(fate.tick.outcome)},
         {"missed", fate.tick.missed},
-        {"state", std::move(state)},
+        {"state", state_of(fate)},
         {"runtime", fate.runtime ? json::value(*fate.runtime) : json::value(nullptr)}});
   }
   return json_response(flower::text(

@@ -200,11 +200,14 @@ json::object submission_row(const Submission& submission) {
           {"simulated", submission.simulated}};
 }
 
-json::object schedule_row(const ScheduleRow& row) {
+json::object schedule_row(const ScheduleRow& row, const LiveState& state) {
+  const bool ran = row.last_outcome == TickOutcome::Enqueued && !row.last_task.empty();
+  const Task* const task = ran ? state.find(row.last_task) : nullptr;
   return {{"name", row.name},
           {"last_due", to_unix_seconds(row.last_due)},
           {"last_task", words_or_null(row.last_task.str())},
           {"last_outcome", row.last_outcome == TickOutcome::Enqueued ? "enqueued" : "missed"},
+          {"last_state", task == nullptr ? json::value(nullptr) : json::value(task->state_text())},
           {"missed", row.missed}};
 }
 
@@ -248,7 +251,7 @@ json::object all_sections(const LiveState& state, const About& about, WallTime n
   json::array submissions;
   for (const Submission& each : state.submissions()) submissions.push_back(submission_row(each));
   json::array schedule;
-  for (const ScheduleRow& each : state.schedule()) schedule.push_back(schedule_row(each));
+  for (const ScheduleRow& each : state.schedule()) schedule.push_back(schedule_row(each, state));
   return {{"truth", truth_section(state.truth(now))},
           {"data_source", data_source(state)},
           {"totals", totals_section(state, about, now)},

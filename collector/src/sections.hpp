@@ -26,7 +26,7 @@ struct About {
 [[nodiscard]] boost::json::object queue_row(const LiveQueue& queue, WallTime now);
 [[nodiscard]] boost::json::object task_row(const Task& task);
 [[nodiscard]] boost::json::object submission_row(const Submission& submission);
-[[nodiscard]] boost::json::object schedule_row(const ScheduleRow& row);
+[[nodiscard]] boost::json::object schedule_row(const ScheduleRow& row, const LiveState& state);
 [[nodiscard]] boost::json::object series_section(const Series& series, std::int64_t last);
 [[nodiscard]] boost::json::object point(const Second& second);
 

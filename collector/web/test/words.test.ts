@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BlindSpan, ErrorGroup, NameFigures, ScheduleAnswer, ScheduleItem, SystemAnswer } from '../src/api/figures';
+import { kindOf } from '../src/format/task';
+import { lastEnd, outcomeKind, tickEnd } from '../src/format/tick';
 import { inZone, sameClock, zoneWord } from '../src/format/zone';
 import type { Queue, Worker } from '../src/live/types';
 import {
-  blindSeconds, blindWords, bytes, entryWords, errorsWords, namesWords, outcomeKind, parameterWords, queuesWords, queueWords,
-  scheduleWords, systemWords, tickEnd, workersWords, workerWords,
+  blindSeconds, blindWords, bytes, entryWords, errorsWords, namesWords, parameterWords, queuesWords, queueWords,
+  scheduleWords, softwareText, systemWords, workersWords, workerWords,
 } from '../src/views/words';
 
 const NOW = 1_700_000_000;
@@ -40,6 +42,18 @@ function worker(given: Partial<Worker>): Worker {
   return { name: 'w1', status: 'online', active: 0, slots: 4, processed: 0, last_seen: NOW, ...given };
 }
 
+describe('what nobody knows', () => {
+  it('is not shown as what it was last', () => {
+    assert.equal(kindOf({ state: 'STARTED', unknown_since: NOW }), 'unknown');
+    assert.equal(kindOf({ state: 'STARTED', unknown_since: null }), 'running');
+  });
+  it('is not taken for nothing in a queue', () => {
+    const untold: Queue = { name: 'q', ready: 3, delayed: null, unacked: null, consumers: 1, oldest_age: null, in_rate: null, out_rate: null };
+    assert.equal(queueWords(untold, NOW).text, '3 tasks wait.');
+    assert.equal(queuesWords([untold], NOW).text, '3 tasks wait in 1 queue; all move.');
+  });
+});
+
 describe('the line of the workers', () => {
   it('counts who is there', () => {
     assert.equal(workersWords([worker({ active: 3 }), worker({ name: 'w2' })], NOW).text, '2 workers online, 3 of 8 slots in use.');
@@ -57,6 +71,12 @@ describe('the line of the workers', () => {
     assert.equal(workerWords(worker({}), NOW).text, 'Online and idle: 4 slots free.');
     assert.equal(workerWords(worker({ status: 'lost', last_seen: NOW - 60 }), NOW).level, 'bad');
     assert.equal(workerWords(worker({ stuck: 2 }), NOW).level, 'warn');
+    assert.match(workerWords(worker({ silent: true }), NOW).text, /its events are off/);
+    assert.equal(workerWords(worker({ slots: 0, active: 1 }), NOW).text, 'Online, 1 task in hand.');
+    assert.match(workerWords(worker({ status: 'lost', sw: 'py-celery 5.2.6' }), NOW).text, /may be lost/);
+    assert.match(workerWords(worker({ status: 'lost', sw: 'umbel 0.1.0' }), NOW).text, /is given to others/);
+    assert.equal(softwareText(worker({ sw: 'py-celery 5.2.6' })), 'celery 5.2.6');
+    assert.equal(softwareText(worker({ sw: null })), '–');
   });
 });
 
@@ -139,6 +159,9 @@ describe('the line of the schedule', () => {
 
 describe('a tick', () => {
   it('ends as its task does', () => {
+    assert.deepEqual(lastEnd({ last_outcome: 'enqueued', last_state: 'FAILURE' }), { kind: 'failed', text: 'failed' });
+    assert.deepEqual(lastEnd({ last_outcome: 'enqueued' }), { kind: 'succeeded', text: 'enqueued' });
+    assert.deepEqual(lastEnd({ last_outcome: 'missed', last_state: null }), { kind: 'retrying', text: 'missed' });
     assert.deepEqual(tickEnd({ outcome: 'enqueued', state: 'FAILURE' }), { kind: 'failed', text: 'failed' });
     assert.deepEqual(tickEnd({ outcome: 'enqueued', state: null }), { kind: 'succeeded', text: 'enqueued' });
     assert.deepEqual(tickEnd({ outcome: 'missed', state: null }), { kind: 'retrying', text: 'missed' });

@@ -188,6 +188,8 @@ export interface ScheduleItem {
   last_due: number | null;
   last_task: string | null;
   last_outcome: string | null;
+  /** Of that task; null: there is none, or it is forgotten. */
+  last_state?: string | null;
   missed: number;
   lag_p99: number | null;
   strip: { from: number; step: number; cells: StripCell[] } | null;

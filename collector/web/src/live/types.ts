@@ -133,6 +133,8 @@ export interface ScheduleEntry {
   last_due: number | null;
   last_task: string | null;
   last_outcome: string | null;
+  /** Of that task, as far as it is held live. */
+  last_state?: string | null;
   missed: number;
 }
 

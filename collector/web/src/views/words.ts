@@ -2,10 +2,10 @@
 //
 // Whether all is well as a whole is the collector's to say (`truth`). Here each view only sums up
 // what it shows below.
-import type { BlindSpan, ErrorGroup, NameFigures, ScheduleAnswer, ScheduleItem, SubmissionsAnswer, SystemAnswer, Tick } from '../api/figures';
+import type { BlindSpan, ErrorGroup, NameFigures, ScheduleAnswer, ScheduleItem, SubmissionsAnswer, SystemAnswer } from '../api/figures';
 import { count, percent, plural, rate } from '../format/count';
 import { duration, ticking } from '../format/duration';
-import { stateKind, type StateKind } from '../format/task';
+import { lastEnd } from '../format/tick';
 import type { Queue, TruthLevel, Worker } from '../live/types';
 
 export interface Words {
@@ -217,7 +217,7 @@ export function scheduleWords(answer: ScheduleAnswer, now: number): Words {
   const silent = now - scheduler.last_seen;
   if (silent > MUTE_SECONDS) return { level: 'bad', text: `No scheduler runs: the last was seen ${ticking(silent)} ago. Nothing fires until one is back.` };
   const paused = entries.filter((entry) => entry.paused !== null);
-  const failing = entries.filter((entry) => outcomeKind(entry.last_outcome) === 'failed');
+  const failing = entries.filter((entry) => lastEnd(entry).kind === 'failed');
   const missed = entries.filter((entry) => entry.strip?.cells.some((cell) => cell.missed > 0));
   const upcoming = entries
     .filter((entry) => entry.paused === null)
@@ -334,39 +334,12 @@ export function parameterWords(parameter: unknown): string {
   return told.required === false ? `${told.name}${type} (optional)` : `${told.name}${type}`;
 }
 
-const OUTCOMES: Readonly<Record<string, StateKind>> = {
-  succeeded: 'succeeded', success: 'succeeded', ok: 'succeeded',
-  failed: 'failed', failure: 'failed', lost: 'failed',
-  running: 'running', started: 'running',
-  enqueued: 'succeeded', fired: 'succeeded', waiting: 'waiting', pending: 'waiting', received: 'waiting',
-  missed: 'retrying', retried: 'retrying', retry: 'retrying',
-  revoked: 'revoked', rejected: 'rejected', paused: 'revoked',
-};
-
-/** The state that an outcome of a tick looks like. */
-export function outcomeKind(outcome: string | null): StateKind {
-  return OUTCOMES[(outcome ?? '').toLowerCase()] ?? 'unknown';
-}
-
-const ENDS: Readonly<Record<StateKind, string>> = {
-  waiting: 'waiting', running: 'running', succeeded: 'succeeded', failed: 'failed', retrying: 'retrying',
-  revoked: 'revoked', rejected: 'rejected', unknown: 'not known',
-};
-
-/** What became of a tick: of one that was enqueued, what became of its task. */
-export function tickEnd(tick: Pick<Tick, 'outcome' | 'state'>): { kind: StateKind; text: string } {
-  const ledger = tick.outcome ?? 'not known';
-  if (ledger !== 'enqueued' || tick.state === null) return { kind: outcomeKind(tick.outcome), text: ledger };
-  const kind = stateKind(tick.state);
-  return { kind, text: kind === 'unknown' ? ledger : ENDS[kind] };
-}
-
 export function entryWords(entry: ScheduleItem, now: number): Words {
   const when = capital(entry.words || entry.expression);
   if (entry.paused) return { level: 'unknown', text: `Paused for ${ticking(now - entry.paused.since)}: ${entry.paused.reason}. ${when} otherwise.` };
   const next = entry.next.find((at) => at > now);
   const soon = next === undefined ? 'never again' : next - now < 1 ? 'next at once' : `next in ${ticking(next - now)}`;
-  if (outcomeKind(entry.last_outcome) === 'failed') return { level: 'warn', text: `${when}; ${soon}. Its last run failed.` };
+  if (lastEnd(entry).kind === 'failed') return { level: 'warn', text: `${when}; ${soon}. Its last run failed.` };
   const missed = entry.strip?.cells.reduce((sum, cell) => sum + cell.missed, 0) ?? 0;
   if (missed > 0) return { level: 'warn', text: `${when}; ${soon}. ${capital(plural(missed, 'tick'))} missed in the last 24 h.` };
   const failed = entry.strip?.cells.reduce((sum, cell) => sum + cell.failed, 0) ?? 0;
