@@ -85,6 +85,7 @@ async function run() {
 
   await step('a queue is emptied only by who types its name', async () => {
     for (let n = 0; n < 3; n += 1) await stack.post('/api/task/send-task/add', { kwargs: { x: n, y: 1 }, queue: 'heap' });
+    await until('the queue is seen', async () => (await stack.get('/api/overview')).queues.some((queue) => queue.name === 'heap' && queue.ready === 3));
     await page.goto(`${base}/queue/heap`);
     await page.getByRole('button', { name: 'Purge', exact: true }).click();
     const dialog = page.getByRole('dialog');
