@@ -6,7 +6,7 @@
 // which the first message has left the queue to that at which nothing is ready nor unacknowledged.
 // Rows of one run stand beside each other for their ratios; the machine's own pace changes.
 //
-//   rabbitmq_bench [--tasks 20000] [--celery-tasks 6000] [--runs 3] [--only KEY]
+//   rabbitmq_bench [--tasks 20000] [--celery-tasks 6000] [--ahead 256] [--runs 3] [--only KEY]
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -43,6 +43,7 @@ constexpr std::chrono::seconds kLongest{300};  // a run that takes longer is bro
 
 struct Options {
   std::size_t tasks = 20'000, celery_tasks = 6'000, runs = 3;
+  std::size_t ahead = 256;  // messages that a consumer may hold
   std::string only;
 };
 
@@ -75,12 +76,13 @@ class Stand {
 
   [[nodiscard]] const std::string& url() const { return url_; }
   [[nodiscard]] std::size_t tasks() const { return tasks_; }
-  [[nodiscard]] umbel::bench::RawConsumer raw() const {
+  [[nodiscard]] umbel::bench::RawConsumer raw(std::size_t ahead = 1) const {
     return {.port = rabbit_.port(),
             .vhost = vhost_,
             .user = RabbitServer::kUser,
             .password = RabbitServer::kPassword,
-            .queue = kQueue};
+            .queue = kQueue,
+            .prefetch = static_cast<int>(ahead)};
   }
 
   // Tasks a second of whoever consumes from now on.
@@ -114,17 +116,18 @@ class Stand {
   umbel::SystemClock clock_;
 };
 
-double raw(RabbitServer& rabbit, std::size_t tasks, std::size_t together) {
-  const Stand stand{rabbit, tasks};
-  return static_cast<double>(tasks) / umbel::bench::run_raw_consumer(stand.raw(), tasks, together);
+double raw(RabbitServer& rabbit, const Options& with, std::size_t together) {
+  const Stand stand{rabbit, with.tasks};
+  return static_cast<double>(with.tasks) /
+         umbel::bench::run_raw_consumer(stand.raw(with.ahead), with.tasks, together);
 }
 
 struct How {
   bool events = false, results = false;
 };
 
-double umbel_worker(RabbitServer& rabbit, std::size_t count, How how) {
-  Stand stand{rabbit, count};
+double umbel_worker(RabbitServer& rabbit, const Options& with, How how) {
+  Stand stand{rabbit, with.tasks};
   const umbel::testing::TempDir dir;
   const umbel::SystemClock clock;
   const umbel::Log log{"bench", umbel::LogLevel::Warn};
@@ -137,7 +140,7 @@ double umbel_worker(RabbitServer& rabbit, std::size_t count, How how) {
   options.name = umbel::WorkerName{"bench@localhost"};
   options.queues = {umbel::QueueName{kQueue}};
   options.concurrency = 2;
-  options.prefetch_multiplier = 128;
+  options.prefetch_multiplier = with.ahead / options.concurrency;
   options.events = how.events;
   umbel::Worker worker{options, tasks, *broker, *store, clock, metrics, log};
   if (const auto started = worker.start(); !started) throw std::runtime_error{started.error().what};
@@ -146,15 +149,15 @@ double umbel_worker(RabbitServer& rabbit, std::size_t count, How how) {
   return rate;
 }
 
-double celery_worker(RabbitServer& rabbit, std::size_t count, const std::string& pool,
+double celery_worker(RabbitServer& rabbit, const Options& with, const std::string& pool,
                      bool events) {
-  Stand stand{rabbit, count};
+  Stand stand{rabbit, with.celery_tasks};
   umbel::testing::CeleryApp app{{.broker = stand.url(), .backend = ""}};
-  const auto worker =
-      app.launch_worker({.pool = pool,
-                         .concurrency = 2,
-                         .task_events = events,
-                         .more = {"--prefetch-multiplier", "128", "-l", "WARNING"}});
+  const auto worker = app.launch_worker(
+      {.pool = pool,
+       .concurrency = 2,
+       .task_events = events,
+       .more = {"--prefetch-multiplier", std::to_string(with.ahead / 2), "-l", "WARNING"}});
   const double rate = stand.rate();
   static_cast<void>(worker->stop());
   return rate;
@@ -186,30 +189,30 @@ int main(int argc, char** argv) {
   CLI::App app{"no-op tasks over RabbitMQ"};
   app.add_option("--tasks", options.tasks, "tasks in each run of Umbel and of the raw consumer");
   app.add_option("--celery-tasks", options.celery_tasks, "tasks in each run of Celery");
+  app.add_option("--ahead", options.ahead, "messages that a consumer may hold; at least 2");
   app.add_option("--runs", options.runs, "runs of each row; the median is shown");
   app.add_option("--only", options.only, "one row by its key");
   CLI11_PARSE(app, argc, argv);
   try {
-    RabbitServer rabbit;
-    const auto tasks = options.tasks, few = options.celery_tasks;
+    RabbitServer rabbit{{.all_cores = true}};
     const std::vector<Row> rows{
         {"raw", "peer: raw librabbitmq consumer, acking one by one",
-         [&] { return raw(rabbit, tasks, 1); }},
-        {"raw-64", "peer: the same, acking 64 at once", [&] { return raw(rabbit, tasks, 64); }},
+         [&] { return raw(rabbit, options, 1); }},
+        {"raw-64", "peer: the same, acking 64 at once", [&] { return raw(rabbit, options, 64); }},
         {"bare", "Umbel, without task events, results ignored",
-         [&] { return umbel_worker(rabbit, tasks, {}); }},
+         [&] { return umbel_worker(rabbit, options, {}); }},
         {"events", "Umbel, with task events, results ignored",
-         [&] { return umbel_worker(rabbit, tasks, {.events = true}); }},
+         [&] { return umbel_worker(rabbit, options, {.events = true}); }},
         {"full", "Umbel, with task events and results",
-         [&] { return umbel_worker(rabbit, tasks, {.events = true, .results = true}); }},
+         [&] { return umbel_worker(rabbit, options, {.events = true, .results = true}); }},
         {"prefork", "peer: Celery 5.2.6, prefork, without task events",
-         [&] { return celery_worker(rabbit, few, "prefork", false); }},
+         [&] { return celery_worker(rabbit, options, "prefork", false); }},
         {"prefork-events", "peer: the same, with task events",
-         [&] { return celery_worker(rabbit, few, "prefork", true); }},
+         [&] { return celery_worker(rabbit, options, "prefork", true); }},
         {"threads", "peer: Celery 5.2.6, threads, without task events",
-         [&] { return celery_worker(rabbit, few, "threads", false); }},
+         [&] { return celery_worker(rabbit, options, "threads", false); }},
         {"threads-events", "peer: the same, with task events",
-         [&] { return celery_worker(rabbit, few, "threads", true); }}};
+         [&] { return celery_worker(rabbit, options, "threads", true); }}};
     std::map<std::string, std::vector<double>> rates;
     for (std::size_t run = 0; run < options.runs; ++run) {
       for (const Row& row : rows) {

@@ -43,7 +43,7 @@ constexpr seconds kCatchUp{60};
 
 struct Options {
   std::string collector, send;  // send: be the sender, to this URL
-  std::vector<std::size_t> rates{5'000, 10'000, 20'000, 30'000, 40'000};
+  std::vector<std::size_t> rates{5'000, 10'000, 20'000, 30'000, 40'000, 60'000};
   std::size_t seconds = 10, rate = 0, first = 1;
 };
 
@@ -158,7 +158,7 @@ class Collector {
 };
 
 int measure(const Options& options) {
-  umbel::testing::RabbitServer rabbit;
+  umbel::testing::RabbitServer rabbit{{.all_cores = true}};
   const auto vhost = rabbit.fresh_vhost();
   const auto url = rabbit.url(vhost);
   Collector collector{options.collector, url};

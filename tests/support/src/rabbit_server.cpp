@@ -141,7 +141,9 @@ RabbitServer::RabbitServer(RabbitOptions options)
           {"RABBITMQ_PID_FILE", dir_.file("pid")},
           {"RABBITMQ_DIST_PORT", std::to_string(peers_port_)},
           // One scheduler that does not spin, and few threads: a test has other programs as well.
-          {"RABBITMQ_SERVER_ERL_ARGS", "+S 1:1 +sbwt none +A 4 +P 1048576 +t 5000000"}});
+          {"RABBITMQ_SERVER_ERL_ARGS", options_.all_cores
+                                           ? "+sbwt none +P 1048576 +t 5000000"
+                                           : "+S 1:1 +sbwt none +A 4 +P 1048576 +t 5000000"}});
   start();
 }
 

@@ -20,6 +20,7 @@ struct RabbitOptions {
   bool management = false;          // the management plugin too, at management_url()
   bool tls = false;                 // a second listener with TLS, at tls_url()
   std::vector<std::string> more{};  // more lines of rabbitmq.conf
+  bool all_cores = false;           // as a server of its own: for measurements
 };
 
 struct RabbitQueue {
