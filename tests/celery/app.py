@@ -27,6 +27,11 @@ def mark(name, text):
         file.write(text + '\n')
 
 
+@app.task(name='py.noop', ignore_result=True)
+def noop():
+    pass
+
+
 @app.task(name='py.add')
 def add(x, y):
     return x + y
@@ -59,6 +64,12 @@ def mark_and_sleep(name, seconds=0):
     time.sleep(seconds)
     mark(name, 'ended %d' % os.getpid())
     return name
+
+
+@app.task(name='py.note')
+def note(value, name):
+    """A callback: it gets a result, or as an errback the id of the task that failed."""
+    mark(name, str(value))
 
 
 @app.task(name='py.stubborn', bind=True, max_retries=3, default_retry_delay=0.1)

@@ -29,13 +29,20 @@ void Process::start() {
   ChildCommand command{{"sh", "-c", R"(exec env "$@" >>"$0" 2>&1)", log_file_}, {}};
   for (const auto& [name, value] : environment_) command.argv.push_back(name + "=" + value);
   command.argv.insert(command.argv.end(), argv_.begin(), argv_.end());
-  child_.reset();
+  kill();
   auto child = Child::spawn(command);
   if (!child) throw std::runtime_error{child.error().what};
   child_.emplace(std::move(*child));
 }
 
-void Process::kill() { child_.reset(); }
+Process::~Process() { kill(); }
+
+void Process::kill() {
+  if (!child_) return;
+  // It has a process group of its own, and what it started is in it: the processes of a pool.
+  ::kill(-child_->pid(), SIGKILL);
+  child_.reset();
+}
 
 void Process::freeze() const { child_->signal(SIGSTOP); }
 
@@ -47,7 +54,7 @@ bool Process::stop(std::chrono::seconds limit) {
   if (!child_) return true;
   child_->signal(SIGTERM);
   const bool ended = eventually([&] { return child_->ended().has_value(); }, limit);
-  child_.reset();
+  kill();
   return ended;
 }
 

@@ -24,9 +24,12 @@ class Process {
 
   Process(std::string name, std::vector<std::string> argv, std::string log_file,
           Environment environment = {});
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
 
   void start();  // throws if it cannot be run; the log goes on where it was
-  void kill();   // SIGKILL, and waits for its end
+  void kill();   // SIGKILL, to what it started as well, and waits for its end
   void freeze() const;
   void thaw() const;
   void signal(int number) const;
