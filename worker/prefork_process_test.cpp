@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "children.hpp"
 #include "umbel/http/client.hpp"
 #include "worker_process.hpp"
 
@@ -13,23 +14,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AllOf;
+using testing::children_of;
 using testing::eventually;
 using ::testing::HasSubstr;
 using testing::Process;
 using ::testing::SizeIs;
 using testing::Stand;
-
-// The processes that the program started.
-std::set<pid_t> children_of(pid_t parent) {
-  std::set<pid_t> found;
-  std::error_code gone;
-  for (const auto& thread :
-       std::filesystem::directory_iterator{"/proc/" + std::to_string(parent) + "/task", gone}) {
-    std::ifstream in{thread.path() / "children"};
-    for (pid_t child = 0; in >> child;) found.insert(child);
-  }
-  return found;
-}
 
 // A zombie, which nobody has waited for yet, has ended too.
 bool lives(pid_t process) {
@@ -118,6 +108,19 @@ TEST(PreforkProcess, HandsBackUnderLoadAndEndsAtOnceByASecondSignal) {
   EXPECT_EQ(worker.end(SIGTERM), 128 + SIGTERM);
   EXPECT_TRUE(eventually([&] { return none_lives(children); }));
   EXPECT_TRUE(eventually([&] { return stand.queue().ready == 20; }, 30s));
+}
+
+// With threads it would end with status 1 and a complaint: there nobody can be made to return.
+TEST(PreforkProcess, EndsWellThoughATaskDoesNotListen) {
+  Stand stand;
+  Process worker{stand, "prefork", prefork({"--stop-timeout=1"})};
+  const auto id = stand.send("hang", "[60]");
+  ASSERT_TRUE(eventually([&] { return has_started(stand, id); })) << worker.log();
+  const auto children = children_of(worker.pid());
+  EXPECT_EQ(worker.end(SIGTERM), 0) << worker.log();
+  EXPECT_TRUE(none_lives(children));
+  EXPECT_THAT(worker.log(), HasSubstr("hang[" + id.str() + "]"));
+  EXPECT_EQ(stand.queue().ready, 1U);
 }
 
 TEST(PreforkProcess, SaysWhyItIsNotReady) {

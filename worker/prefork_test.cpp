@@ -4,11 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
+#include <random>
 #include <set>
 
 #include "child_tasks.hpp"
+#include "children.hpp"
+#include "control_client.hpp"
 #include "stand.hpp"
 #include "umbel/metrics/catalogue.hpp"
 
@@ -184,7 +185,8 @@ TEST_F(Prefork, GivesItsProcessesNothingButTwoSocketsAndTheStandardStreams) {
   EXPECT_EQ(files, (std::set<std::string>{"3", "4"}));
   EXPECT_EQ(run("status", R"(["SigBlk"])").result, R"("0000000000000000")");
   const auto ignored = Stand::json(run("status", R"(["SigIgn"])").result).as_string();
-  EXPECT_EQ(std::stoull(std::string{ignored}, nullptr, 16) & 0xffffU, 1U << (SIGINT - 1));
+  EXPECT_EQ(std::stoull(std::string{ignored}, nullptr, 16) & 0xffffU,
+            (1U << (SIGINT - 1)) | (1U << (SIGPIPE - 1)));
 }
 
 TEST_F(Prefork, AddsUpWhatItsProcessesCountAndAcceptsWhatTheySpawn) {
@@ -261,11 +263,69 @@ TEST_F(Prefork, HandsBackWhatDoesNotEndInTimeAndLeavesNoProcess) {
   EXPECT_FALSE(stand.find(waits));
   EXPECT_THAT(stand.lines("not finished before the stop"), SizeIs(1));
   worker.reset();
-  // Those of other tests that run at the same time have another parent.
-  std::ifstream children{"/proc/self/task/" + std::to_string(getpid()) + "/children"};
-  std::string left;
-  std::getline(children, left);
-  EXPECT_EQ(left, "");
+  EXPECT_THAT(testing::children_of(getpid()), IsEmpty());
+}
+
+// Whatever is killed and when, each task ends once: as what it answers, or as lost.
+TEST_F(Prefork, EndsEveryTaskThoughItsProcessesAreKilledAtRandom) {
+  stand.options.concurrency = 3;
+  auto worker = stand.start();
+  std::vector<TaskId> ids;
+  for (int i = 0; i < 150; ++i) ids.push_back(stand.send("nap", "[0.02]"));
+  std::mt19937 random{20261123};
+  for (int i = 0; i < 15; ++i) {
+    // The instant of the kill is what is tried.
+    std::this_thread::sleep_for(std::chrono::milliseconds{20 + random() % 40});
+    const auto children = testing::children_of(getpid());
+    if (children.empty()) continue;
+    kill(*std::next(children.begin(), static_cast<std::ptrdiff_t>(random() % children.size())),
+         SIGKILL);
+  }
+  int lost_tasks = 0;
+  for (const auto& id : ids) {
+    const auto task = stand.result_of(id, 30s);
+    if (task.state == TaskState::Success) continue;
+    EXPECT_EQ(Stand::field(task, "exc_type"), "WorkerLostError");
+    ++lost_tasks;
+  }
+  EXPECT_LE(lost_tasks, 15);
+  EXPECT_EQ(lost("died"), lost_tasks);
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+  worker.reset();
+  EXPECT_THAT(testing::children_of(getpid()), IsEmpty());
+}
+
+TEST_F(Prefork, EndsATaskWithTheSignalThatARevocationNames) {
+  const auto worker = stand.start();
+  testing::ControlClient control{*stand.broker};
+  for (const auto& [task, name] : {std::pair{"nap", "SIGTERM"}, {"spin_softly", "SIGKILL"}}) {
+    celery::TaskMessage message;
+    message.task = task;
+    if (message.task == "nap") message.args = {60};
+    message.soft_time_limit = 1000;
+    const auto id = stand.send(message);
+    ASSERT_TRUE(eventually([&] { return stand.events_of(id).size() >= 2; }));
+    control.tell("revoke", R"({"task_id": ")" + id.str() + R"(", "terminate": true, "signal": ")" +
+                               name + "\"}");
+    const auto ended = stand.result_of(id, 30s);
+    EXPECT_EQ(ended.state, TaskState::Revoked);
+    EXPECT_EQ(Stand::field(ended, "exc_message"), "terminated");
+  }
+  EXPECT_EQ(lost("terminated"), 2);
+  EXPECT_EQ(run("same", "[5]").result, "5");
+}
+
+TEST_F(Prefork, GrowsAndShrinksOnRequest) {
+  stand.options.concurrency = 1;
+  const auto worker = stand.start();
+  testing::ControlClient control{*stand.broker};
+  const auto processes = [] { return testing::children_of(getpid()).size(); };
+  ASSERT_TRUE(eventually([&] { return processes() == 1; }));
+  control.tell("pool_grow", R"({"n": 2})");
+  EXPECT_TRUE(eventually([&] { return processes() == 3; }, 20s));
+  control.tell("pool_shrink", R"({"n": 2})");
+  EXPECT_TRUE(eventually([&] { return processes() == 1; }, 20s));
+  EXPECT_EQ(run("same", "[5]").result, "5");
 }
 
 TEST_F(Prefork, LetsWhatRunsEndWhenItStops) {

@@ -10,6 +10,8 @@
 #include <set>
 #include <shared_mutex>
 
+#include "built_ins.hpp"
+#include "canvas_desk.hpp"
 #include "consumed_queues.hpp"
 #include "control/autoscaler.hpp"
 #include "control/control_server.hpp"
@@ -18,8 +20,6 @@
 #include "control/revocations.hpp"
 #include "control/revoked_file.hpp"
 #include "control/worker_controlled.hpp"
-#include "built_ins.hpp"
-#include "canvas_desk.hpp"
 #include "event_sender.hpp"
 #include "fetcher.hpp"
 #include "finisher.hpp"
@@ -43,6 +43,7 @@ namespace {
 constexpr std::size_t kMostPrefetch = 10'000;
 constexpr std::size_t kMostScheduled = 1000;         // tasks held for their eta
 constexpr std::chrono::milliseconds kGoodbye{1000};  // for the last events
+constexpr std::chrono::milliseconds kKilled{2000};   // for killed processes to be gone
 
 std::vector<QueueName> queues_of(const WorkerOptions& options, const TaskRegistry& tasks) {
   if (!options.queues.empty()) return options.queues;
@@ -169,15 +170,14 @@ struct Worker::Impl::Running {
             {w.options.stuck_after, callers->can_kill(), w.options.track_started},
             by,
             w.log},
-        finisher{{w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock, by},
-                 {w.options.callers,
-                  {.hold = w.options.callers_patience},
-                  [this](const celery::TaskMessage& part, const QueueName& queue,
-                         const ChordReturn& chord) {
-                    return w.canvas.on_chord(part, queue, chord);
-                  }},
-                 [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
-                 w.log},
+        finisher{
+            {w.store.results(), w.enqueuer, events, w.instruments, in_flight, w.clock, by},
+            {w.options.callers,
+             {.hold = w.options.callers_patience},
+             [this](const celery::TaskMessage& part, const QueueName& queue,
+                    const ChordReturn& chord) { return w.canvas.on_chord(part, queue, chord); }},
+            [this](std::vector<Job> jobs) { take_again(std::move(jobs)); },
+            w.log},
         pool{w.first_slots(),
              callers,
              [this](std::span<Job> jobs) { runner.begin(jobs); },
@@ -376,6 +376,7 @@ void Worker::Impl::Running::stop() {
     (void)pool.wait_idle(hard);
   }
   auto unfinished = pool.abandon();
+  if (pool.can_kill()) (void)pool.wait_idle(Steady::now() + kKilled);
   limits.close();
   append(unfinished, take_interrupted());
   (void)finisher.wait_idle(hard);

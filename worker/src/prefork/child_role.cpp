@@ -116,6 +116,7 @@ std::optional<ChildRole> ChildRole::take(int& argc, char** argv) {
     _exit(2);
   }
   (void)signal(SIGINT, SIG_IGN);
+  (void)signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of the write
   std::rotate(argv + 1, argv + 2, argv + argc);
   argv[--argc] = nullptr;
   return ChildRole{};

@@ -33,7 +33,7 @@ class ChildRole {
  public:
   // Nothing: this process is no task process. Takes the option that says so out of the arguments;
   // from then on the process dies with its worker and ignores SIGINT, which a terminal sends to
-  // all. Call it before any thread exists.
+  // all, and SIGPIPE. Call it before any thread exists.
   [[nodiscard]] static std::optional<ChildRole> take(int& argc, char** argv);
 
   // Runs tasks until the worker hangs up; answers the exit status. The references outlive the call;
