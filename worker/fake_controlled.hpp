@@ -52,7 +52,6 @@ class FakeControlled final : public Controlled {
   std::vector<std::string> shutdowns, elections;
 
   [[nodiscard]] const std::string& node() const override { return name; }
-  [[nodiscard]] const Clock& time() const override { return clock_; }
   [[nodiscard]] LamportClock& clock() override { return lamport; }
   [[nodiscard]] RevokedSet& revoked() override { return revoked_set; }
   [[nodiscard]] RevokedStamps& revoked_stamps() override { return stamps; }

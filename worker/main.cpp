@@ -36,7 +36,7 @@ struct Config {
   std::int64_t time_limit = 0, soft_time_limit = 0, stuck_after = 30, stop_timeout = 8;  // seconds
   bool log_tasks = false, no_events = false;
   std::string autoscale, statedb;
-  bool without_mingle = false, pool_restarts = false;
+  bool without_mingle = false, without_gossip = false, pool_restarts = false;
   std::string result_backend;
   std::int64_t result_patience = 30;  // seconds
   bool track_started = false;
@@ -138,6 +138,8 @@ std::optional<int> load(Config& config, int argc, char** argv) {
                config.statedb);
   settings.add({"without-mingle", "do not ask other workers what is revoked at the start", "", {}},
                config.without_mingle);
+  settings.add({"without-gossip", "take no part in the elections of Celery's workers", "", {}},
+               config.without_gossip);
   settings.add({"pool-restarts", "let remote control restart the pool", "", {}},
                config.pool_restarts);
   settings.add({"log-tasks", "a log line for each task received and ended", "", {}},
@@ -241,7 +243,9 @@ WorkerOptions worker_options(const Config& config, std::uint16_t metrics_port) {
   options.mingle = !config.without_mingle;
   // On one machine the store's revocations hold from the first message on: no need to wait.
   options.mingle_first = !config.common.broker.starts_with("sqlite:");
+  options.gossip = !config.without_gossip;
   options.broker_url = config.common.broker;
+  options.result_backend = config.result_backend;
   options.shut_down = request_stop;
   return options;
 }

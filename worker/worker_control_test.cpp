@@ -267,9 +267,17 @@ TEST_F(WorkerControlTest, keeps_to_a_rate) {
             R"({"ok": "new rate limit set successfully"})");
   for (int i = 0; i < 5; ++i) (void)stand.send("noop");
   ASSERT_TRUE(eventually([&] { return client.ask("reserved").as_array().size() >= 3; }));
+  // Whoever waits for the old rate waits for the new one from now on.
+  EXPECT_EQ(client.text("rate_limit", R"({"task_name": "noop", "rate_limit": "100/s"})"),
+            R"({"ok": "new rate limit set successfully"})");
+  EXPECT_TRUE(eventually([&] { return count() == 15; }));
+  EXPECT_EQ(client.text("rate_limit", R"({"task_name": "noop", "rate_limit": "1/h"})"),
+            R"({"ok": "new rate limit set successfully"})");
+  for (int i = 0; i < 5; ++i) (void)stand.send("noop");
+  ASSERT_TRUE(eventually([&] { return client.ask("reserved").as_array().size() >= 3; }));
   EXPECT_EQ(client.text("rate_limit", R"({"task_name": "noop", "rate_limit": 0})"),
             R"({"ok": "rate limit disabled successfully"})");
-  EXPECT_TRUE(eventually([&] { return count() == 15; }));
+  EXPECT_TRUE(eventually([&] { return count() == 20; }));
   EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
 }
 
@@ -421,6 +429,23 @@ TEST_F(WorkerControlTest, a_worker_that_starts_learns_what_is_revoked) {
   request.destination = {"w2@test"};
   EXPECT_EQ(celery::to_json(client.ask(request).at("w2@test")), R"(["gone"])");
   EXPECT_THAT(stand.lines("synchronised with other workers"), SizeIs(1));
+}
+
+// Celery's gossip: it stands with a clock beyond the others', so that one of them is elected.
+TEST_F(WorkerControlTest, stands_in_an_election_to_lose_it) {
+  const auto one = stand.start();
+  stand.options.name = WorkerName{"w2@test"};
+  const auto two = stand.start();
+  for (int i = 0; i < 50; ++i) client.tell("ping");  // the clocks go on
+  auto request = ControlClient::request("election", R"({"id": "i", "topic": "task"})");
+  request.destination = {"w2@test"};
+  EXPECT_TRUE(client.ask(request).at("w2@test").is_null());
+  ASSERT_TRUE(eventually([&] { return stand.worker_events(WorkerEventType::Other).size() == 1; }));
+  const auto vote = stand.worker_events(WorkerEventType::Other).front();
+  EXPECT_EQ(vote.origin.hostname, "w2@test");
+  auto other = ControlClient::request("clock");
+  other.destination = {"w1@test"};
+  EXPECT_GT(vote.origin.clock.value_or(0), client.ask(other).at("w1@test").at("clock").as_int64());
 }
 
 TEST_F(WorkerControlTest, what_is_revoked_survives_a_restart_with_a_state_file) {

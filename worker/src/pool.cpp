@@ -42,16 +42,20 @@ void Pool::add_slots() {
   }
 }
 
+void Pool::take_left(std::list<Slot>& into) {
+  for (auto slot = slots_.begin(); slot != slots_.end();) {
+    const auto next = std::next(slot);
+    if (slot->left) into.splice(into.end(), slots_, slot);
+    slot = next;
+  }
+}
+
 std::size_t Pool::resize(std::size_t slots) {
   std::list<Slot> left;  // joined when the lock is free again
   const std::lock_guard lock{mutex_};
   if (closed_) return wanted_;
   wanted_ = std::clamp<std::size_t>(slots, 1, kMostSlots);
-  for (auto slot = slots_.begin(); slot != slots_.end();) {
-    const auto next = std::next(slot);
-    if (slot->left) left.splice(left.end(), slots_, slot);
-    slot = next;
-  }
+  take_left(left);
   add_slots();
   instruments_.slots.Set(static_cast<double>(wanted_));
   submitted_.notify_all();  // those that are too many end
@@ -59,8 +63,10 @@ std::size_t Pool::resize(std::size_t slots) {
 }
 
 void Pool::renew() {
+  std::list<Slot> left;  // joined when the lock is free again
   const std::lock_guard lock{mutex_};
   if (closed_) return;
+  take_left(left);
   for (auto& slot : slots_) {
     if (slot.left || std::exchange(slot.retired, true)) continue;
     --there_;
@@ -268,8 +274,14 @@ std::size_t Pool::stuck() const {
 }
 
 std::size_t Pool::lost() const {
-  const auto now = figures();
-  return std::min(now.stuck + now.unready, now.size);
+  const std::lock_guard lock{mutex_};
+  auto lost = stuck_;
+  if (callers_->can_kill()) {
+    for (const auto& slot : slots_) {
+      if (!slot.left && slot.tools.caller->fault()) ++lost;
+    }
+  }
+  return std::min(lost, wanted_);
 }
 
 std::vector<std::string> Pool::stuck_names() const {

@@ -131,7 +131,8 @@ class Pool {
     bool retired = false;  // replaced: it takes no more jobs, and counts no more
     std::jthread thread;
   };
-  void add_slots();  // up to `wanted_`; the lock is held
+  void add_slots();                       // up to `wanted_`; the lock is held
+  void take_left(std::list<Slot>& into);  // those whose threads have ended; the lock is held
   void work(Slot& slot, const std::stop_token& stop);
   // False: told to stop, or there are too many slots.
   [[nodiscard]] bool make_ready(std::unique_lock<std::mutex>& lock, Slot& slot,

@@ -56,7 +56,6 @@ class Controlled {
   virtual ~Controlled() = default;
 
   [[nodiscard]] virtual const std::string& node() const = 0;
-  [[nodiscard]] virtual const Clock& time() const = 0;
   [[nodiscard]] virtual LamportClock& clock() = 0;
   [[nodiscard]] virtual RevokedSet& revoked() = 0;
   [[nodiscard]] virtual RevokedStamps& revoked_stamps() = 0;

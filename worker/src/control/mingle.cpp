@@ -1,13 +1,19 @@
 #include "mingle.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "pause.hpp"
+#include "peers.hpp"
 #include "revoked_exchange.hpp"
-#include "umbel/celery/control.hpp"
 
 namespace umbel {
 
 namespace json = boost::json;
+
+namespace {
+constexpr std::chrono::milliseconds kFirstWait{50}, kLongestWait{5000};
+}  // namespace
 
 Mingle::Mingle(Broker& broker, std::string node, RevokedSet& revoked, LamportClock& clock, Log log)
     : broker_{broker},
@@ -23,7 +29,13 @@ void Mingle::wait(const std::stop_token& stop) {
 }
 
 void Mingle::run(const std::stop_token& stop) {
-  const auto heard = ask(stop);
+  auto heard = ask(stop);
+  // Without a broker there are no others, and no tasks either: both come with it.
+  for (auto wait = kFirstWait; !heard && heard.error().code == Errc::Unavailable;
+       wait = std::min(wait * 2, kLongestWait)) {
+    if (!pause_for(stop, wait)) return;
+    heard = ask(stop);
+  }
   if (!heard) {
     log_.warn("other workers were not asked for what is revoked", {{"reason", heard.error().what}});
   } else if (*heard > 0) {
@@ -35,49 +47,29 @@ void Mingle::run(const std::stop_token& stop) {
 }
 
 Result<std::size_t> Mingle::ask(const std::stop_token& stop) {
-  const auto end = Steady::now() + kPatience;
-  auto box = broker_.reply_box();
-  if (!box) return box.error();
-  const auto address = (*box)->address();
-  celery::ControlRequest request;
-  request.method = "hello";
-  request.arguments = {{"from_node", node_}, {"revoked", revoked_document(revoked_)}};
-  request.ticket = new_task_id().str();
-  request.reply_to = celery::ControlReplyTo{address.exchange, address.routing_key};
-  request.clock = clock_.forward();
-  if (const auto sent = broker_.broadcast(celery::encode_control_request(request)); !sent) {
-    return sent.error();
-  }
   std::size_t heard = 0;
-  while (!stop.stop_requested()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now());
-    if (left.count() <= 0) break;
-    const auto replies = (*box)->next(100, left, stop);
-    if (!replies) return replies.error();
-    for (const auto& message : *replies) {
-      if (take_in(message, request.ticket)) ++heard;
-    }
-  }
+  const PeerQuestion question{
+      node_, "hello", {{"from_node", node_}, {"revoked", revoked_document(revoked_)}}, kPatience};
+  const auto asked = ask_peers(broker_, question, stop, [&](const auto& node, const auto& answer) {
+    ++heard;
+    take_in(node, answer);
+  });
+  if (!asked) return asked.error();
   return Result<std::size_t>{heard};
 }
 
-bool Mingle::take_in(const Message& message, const std::string& ticket) {
-  const auto reply = celery::decode_control_reply(message);
-  if (!reply || reply->ticket != ticket || reply->node == node_) return false;
-  const auto* const told = reply->value.if_object();
-  if (told == nullptr || told->contains("error")) return false;
-  if (const auto* const clock = told->if_contains("clock"); clock && clock->is_int64()) {
+void Mingle::take_in(const std::string& node, const json::object& told) {
+  if (const auto* const clock = told.if_contains("clock"); clock && clock->is_int64()) {
     (void)clock_.adjust(clock->get_int64());
   } else {
     (void)clock_.forward();
   }
-  if (const auto* const revoked = told->if_contains("revoked")) {
-    if (const auto merged = merge_revoked(revoked_, *revoked); !merged) {
-      log_.warn("what a worker calls revoked cannot be read",
-                {{"worker", reply->node}, {"reason", merged.error().what}});
-    }
+  const auto* const revoked = told.if_contains("revoked");
+  if (revoked == nullptr) return;
+  if (const auto merged = merge_revoked(revoked_, *revoked); !merged) {
+    log_.warn("what a worker calls revoked cannot be read",
+              {{"worker", node}, {"reason", merged.error().what}});
   }
-  return true;
 }
 
 }  // namespace umbel

@@ -1,6 +1,7 @@
 // A worker that starts asks the others for the time and for what is revoked (Celery's mingle).
 #pragma once
 
+#include <boost/json.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -27,7 +28,7 @@ class Mingle {
   void run(const std::stop_token& stop);
   // How many answered.
   [[nodiscard]] Result<std::size_t> ask(const std::stop_token& stop);
-  [[nodiscard]] bool take_in(const Message& message, const std::string& ticket);
+  void take_in(const std::string& node, const boost::json::object& told);
 
   Broker& broker_;
   const std::string node_;

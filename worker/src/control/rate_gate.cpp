@@ -21,6 +21,7 @@ void RateGate::limit(const std::string& task, std::string text, double per_secon
     auto& bucket = buckets_[task];
     bucket.text = std::move(text);
     bucket.tokens.reset();
+    if (bucket.timer) timer_.forget(*std::exchange(bucket.timer, std::nullopt));
     if (per_second > 0) bucket.tokens.emplace(per_second, clock_.steady());
     any_ = true;
     jobs = ready(task, bucket);
@@ -56,8 +57,8 @@ std::vector<Job> RateGate::ready(const std::string& task, Bucket& bucket) {
     jobs.push_back(std::move(bucket.waiting.front()));
     bucket.waiting.pop_front();
   }
-  if (!bucket.waiting.empty() && !std::exchange(bucket.timed, true)) {
-    (void)timer_.after(bucket.tokens->until_next(now), [this, task] { release(task); });
+  if (!bucket.waiting.empty() && !bucket.timer) {
+    bucket.timer = timer_.after(bucket.tokens->until_next(now), [this, task] { release(task); });
   }
   return jobs;
 }
@@ -67,7 +68,7 @@ void RateGate::release(const std::string& task) {
   {
     const std::lock_guard lock{mutex_};
     auto& bucket = buckets_[task];
-    bucket.timed = false;
+    bucket.timer.reset();
     jobs = ready(task, bucket);
   }
   pass_all(std::move(jobs));

@@ -43,7 +43,7 @@ class RateGate {
     std::string text;
     std::optional<TokenBucket> tokens;  // nothing: no limit
     std::deque<Job> waiting;
-    bool timed = false;  // the timer will call release()
+    std::optional<SoftLimits::Key> timer;  // that will call release()
   };
   void release(const std::string& task);
   // What may start now; sets the timer for the next. The lock is held.

@@ -71,6 +71,9 @@ WorkerFacts WorkerControlled::facts() {
   facts.pool.active = figures.active;
   facts.pool.soft_limit = own.soft;
   facts.pool.hard_limit = own.hard;
+  if (options.max_tasks_per_child > 0) {
+    facts.pool.tasks_per_child = static_cast<std::int64_t>(options.max_tasks_per_child);
+  }
   facts.broker = broker_document(options.broker_url);
   facts.prefetch = parts_.fetcher.prefetch();
   if (parts_.autoscaler != nullptr) facts.autoscale = parts_.autoscaler->figures();
@@ -82,7 +85,9 @@ json::object WorkerControlled::conf(bool with_defaults) {
   const auto own = parts_.time_limits.own();
   json::object conf;
   conf["broker_url"] = shown_url(options.broker_url);
-  conf["result_backend"] = nullptr;
+  conf["result_backend"] = options.result_backend.empty()
+                               ? json::value(nullptr)
+                               : json::value(shown_url(options.result_backend));
   conf["deprecated_settings"] = nullptr;
   conf["include"] = json::array{};
   conf["beat_schedule"] = json::object{};
@@ -94,6 +99,12 @@ json::object WorkerControlled::conf(bool with_defaults) {
   conf["worker_pool_restarts"] = options.pool_restarts;
   conf["worker_prefetch_multiplier"] = options.prefetch_multiplier;
   conf["worker_send_task_events"] = options.events;
+  if (options.max_tasks_per_child > 0) {
+    conf["worker_max_tasks_per_child"] = options.max_tasks_per_child;
+  }
+  if (options.max_memory_per_child > 0) {
+    conf["worker_max_memory_per_child"] = options.max_memory_per_child;
+  }
   if (own.soft || with_defaults) conf["task_soft_time_limit"] = or_null(own.soft);
   if (own.hard || with_defaults) conf["task_time_limit"] = or_null(own.hard);
   if (options.autoscale) {
@@ -125,7 +136,10 @@ std::string WorkerControlled::report() {
   return fmt::format(
       "\nsoftware -> umbel:{}\nplatform -> system:{} arch:{}\n            kernel version:{}\n"
       "settings -> transport:{} results:{}\n\n{}",
-      version(), system.sysname, system.machine, system.release, transport, "the store", settings);
+      version(), system.sysname, system.machine, system.release, transport,
+      parts_.options.result_backend.empty() ? "the store"
+                                            : shown_url(parts_.options.result_backend),
+      settings);
 }
 
 std::uint64_t WorkerControlled::resident_memory() {
@@ -189,9 +203,11 @@ void WorkerControlled::shut_down(const std::string& reason) {
 }
 
 void WorkerControlled::elect(const std::string& id, const std::string& topic,
-                             const boost::json::value&) {
-  log_.info("no part in an election: this worker is never elected",
+                             const boost::json::value& action) {
+  if (!parts_.options.gossip) return;
+  log_.info("an election is held: this worker stands, to lose it",
             {{"election", shortened(id, 100)}, {"topic", shortened(topic, 100)}});
+  parts_.election.stand({{"id", id}, {"topic", topic}, {"action", action}});
 }
 
 }  // namespace umbel

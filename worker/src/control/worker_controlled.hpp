@@ -8,6 +8,7 @@
 
 #include "autoscaler.hpp"
 #include "controlled.hpp"
+#include "election.hpp"
 #include "event_sender.hpp"
 #include "fetcher.hpp"
 #include "heartbeat.hpp"
@@ -36,6 +37,7 @@ class WorkerControlled final : public Controlled {
     Fetcher& fetcher;
     Heartbeat& heartbeat;
     TimeLimits& time_limits;
+    Election& election;
     Autoscaler* autoscaler;  // null: none
     ConsumedQueues& queues;
     std::function<void(std::size_t)> resized;
@@ -44,7 +46,6 @@ class WorkerControlled final : public Controlled {
   WorkerControlled(Parts parts, Log log);
 
   [[nodiscard]] const std::string& node() const override { return node_; }
-  [[nodiscard]] const Clock& time() const override { return parts_.clock; }
   [[nodiscard]] LamportClock& clock() override { return parts_.lamport; }
   [[nodiscard]] RevokedSet& revoked() override { return parts_.revocations.ids; }
   [[nodiscard]] RevokedStamps& revoked_stamps() override { return parts_.revocations.stamps; }

@@ -69,9 +69,10 @@ struct WorkerOptions {
   std::chrono::milliseconds autoscale_every{1000};
   bool mingle = true;          // other workers are asked for the time and for what is revoked
   bool mingle_first = false;   // and nothing is taken before they had their second to answer
+  bool gossip = true;          // it takes part in elections, to lose them
   std::string state_file;      // keeps what is revoked over a restart; empty: it is forgotten
   bool pool_restarts = false;  // whether remote control may restart the pool
-  std::string broker_url;      // for who asks; its password is never told
+  std::string broker_url, result_backend;  // for who asks; their passwords are never told
   // Where callers outside read, beside the store; outlives the worker. Null: nobody is told.
   CallerResults* callers = nullptr;
   // While that place is out, messages are not acknowledged before their callers were told: for so
