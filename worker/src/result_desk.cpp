@@ -64,17 +64,26 @@ bool ResultDesk::concerns(const Settled& settled) const {
 }
 
 std::vector<Released> ResultDesk::push(std::vector<Settled> settled) {
-  const bool let_go = held_long_enough();
-  std::vector<Released> free;
   const std::lock_guard lock{mutex_};
   for (auto& one : settled) {
     Entry entry;
     entry.on_the_way = !one.from_store && !is_final(one.result.state);
     entry.settled = std::move(one);
-    if (let_go) free.push_back(taken_from(entry));
     add(std::move(entry));
   }
-  if (let_go) keep_bounds();
+  if (!held_long_enough()) return {};
+  auto free = take_held();
+  keep_bounds();
+  show_waiting();
+  return free;
+}
+
+// Of all that waits.
+std::vector<Released> ResultDesk::take_held() {
+  std::vector<Released> free;
+  for (auto& entry : queue_) {
+    if (!entry.released) free.push_back(taken_from(entry));
+  }
   return free;
 }
 
@@ -167,12 +176,12 @@ void ResultDesk::run(const std::stop_token& stop) {
     if (!free.empty()) release_(std::move(free));
     lock.lock();
     in_hand_ = 0;
-    put_back(batch);
     if (step == Step::Done) {
       outage_.over();
       dropped_ = 0;
-      continue;
     }
+    put_back(batch);
+    if (step == Step::Done) continue;
     if (held_long_enough()) let_go(lock);
     pushed_.wait_for(lock, stop, outage_.wait(), [] { return false; });
   }
@@ -180,11 +189,10 @@ void ResultDesk::run(const std::stop_token& stop) {
 
 // Nothing that waits keeps its message any longer.
 void ResultDesk::let_go(std::unique_lock<std::mutex>& lock) {
-  std::vector<Released> free;
-  for (auto& entry : queue_) {
-    if (!entry.released) free.push_back(taken_from(entry));
-  }
+  auto free = take_held();
   keep_bounds();
+  show_waiting();
+  if (queue_.empty()) idle_.notify_all();
   if (free.empty()) return;
   lock.unlock();
   log_.warn("results wait for longer than their messages are held; these are acknowledged",
@@ -198,7 +206,7 @@ void ResultDesk::put_back(std::deque<Entry>& batch) {
     bytes_ += batch.back().bytes;
     queue_.push_front(std::move(batch.back()));
   }
-  if (outage_.failing()) keep_bounds();
+  if (outage_.failing() && !held_long_enough()) keep_bounds();  // otherwise let_go() does
   show_waiting();
   if (queue_.empty()) idle_.notify_all();
 }

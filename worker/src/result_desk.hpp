@@ -109,6 +109,7 @@ class ResultDesk {
   // The lock is held by these.
   void put_back(std::deque<Entry>& batch);
   void let_go(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] std::vector<Released> take_held();
   void keep_bounds();
   void add(Entry entry);
   void show_waiting() const;
