@@ -187,6 +187,15 @@ TEST(ResultMeta, AFailureIsAlwaysAnException) {
       R"({"exc_type": "TimeLimitExceeded", "exc_message": [1], "exc_module": "billiard.exceptions"})");
 }
 
+TEST(ResultMeta, AHardLimitIsANumber) {
+  EXPECT_EQ(
+      exception_for_python(
+          to_json(exception_document("TimeLimitExceeded", "1.5", "billiard.exceptions"))),
+      R"({"exc_type": "TimeLimitExceeded", "exc_message": [1.5], "exc_module": "billiard.exceptions"})");
+  EXPECT_EQ(exception(to_json(exception_document("TimeLimitExceeded", "soon"))).at("exc_message"),
+            json::array{"soon"});
+}
+
 TEST(ResultMeta, ShowsExceptionsAsPythonDoes) {
   EXPECT_EQ(repr_of_exception(R"({"exc_type": "ValueError", "exc_message": ["oops", 42]})"),
             "ValueError('oops', 42)");

@@ -239,6 +239,13 @@ json::array arguments_of(const json::object& exception) {
   return json::array{*message};
 }
 
+// billiard's has the seconds as a number; ours come in words.
+void unquote_number(json::array& arguments) {
+  if (arguments.size() != 1 || !arguments[0].is_string()) return;
+  const auto number = parse_plain_json(text_of(arguments[0].get_string()));
+  if (number && number->is_number()) arguments[0] = *number;
+}
+
 }  // namespace
 
 std::string encode_result_meta(const CallerResult& result) {
@@ -350,7 +357,9 @@ std::string exception_for_python(std::string_view document) {
   if (module.empty()) module = kBuiltinModule;
   const auto known = module_of(type, module);
   exception["exc_type"] = json::string_view{type.data(), type.size()};
-  exception["exc_message"] = arguments_of(*object);
+  auto arguments = arguments_of(*object);
+  if (type == "TimeLimitExceeded") unquote_number(arguments);
+  exception["exc_message"] = std::move(arguments);
   exception["exc_module"] = json::string_view{known.data(), known.size()};
   return to_python_json(exception);
 }
