@@ -28,7 +28,8 @@ constexpr std::chrono::milliseconds kLong{20'000};
 constexpr std::chrono::seconds kBack{30};  // a server that starts on a busy machine
 
 RabbitServer& server() {
-  static RabbitServer one{{.management = true, .tls = true}};
+  static RabbitServer one{
+      {.management = true, .tls = true, .more = {"max_message_size = 17000000"}}};
   return one;
 }
 
@@ -229,6 +230,30 @@ TEST_F(RabbitmqFaults, QuorumQueuesDoAllThatOthersDo) {
   EXPECT_TRUE(eventually([&] { return seen("q")->ready + seen("q")->unacked == 0; }));
 }
 
+TEST_F(RabbitmqFaults, APrefetchThatIsRaisedOftenHoldsNoMoreThanTwiceAsMuch) {
+  const auto broker = open();
+  std::vector<OutgoingMessage> batch;
+  for (int i = 0; i < 300; ++i) batch.push_back(a_message(std::to_string(i)));
+  ASSERT_TRUE(broker->publish(batch));
+  const auto consumer = consume(*broker, 4);
+  // As a worker does that sets tasks aside until their time: room for one more each time.
+  std::vector<Delivery> held;
+  for (std::size_t room = 4; room < 60; ++room) {
+    consumer->set_prefetch(room);
+    std::ranges::move(take(*consumer, room - held.size()), std::back_inserter(held));
+    ASSERT_EQ(held.size(), room);
+  }
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    EXPECT_EQ(held[i].message.body, std::to_string(i));
+  }
+  EXPECT_TRUE(eventually([&] { return seen("q")->unacked <= 2 * held.size(); }));
+  EXPECT_THAT(*consumer->ack(tags(held)), IsEmpty());
+  consumer->set_prefetch(2);
+  EXPECT_TRUE(eventually([&] { return seen("q")->unacked <= 2; }));
+  const auto next = take(*consumer, 2);
+  EXPECT_THAT(bodies(next), ElementsAre("59", "60"));
+}
+
 TEST_F(RabbitmqFaults, ADelayedMessageWaitsOnTheServerAndComesAtItsTime) {
   const auto broker = open();
   auto later = a_message("later", "a.b");
@@ -255,6 +280,15 @@ TEST_F(RabbitmqFaults, ADelayedMessageWaitsOnTheServerAndComesAtItsTime) {
   const auto twice = (*mine)->next(9, kLong, {});
   ASSERT_TRUE(twice);
   EXPECT_THAT(bodies(*twice), ElementsAre("later"));
+}
+
+TEST_F(RabbitmqFaults, AMessageThatTheServerNeverTakesIsRefusedForGood) {
+  const auto broker = open();
+  const auto refused = publish(*broker, std::string(18'000'000, 'x'));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::Invalid);
+  EXPECT_THAT(refused.error().what, HasSubstr("PRECONDITION_FAILED"));
+  EXPECT_TRUE(eventually([&] { return publish(*broker, "small").has_value(); }));
 }
 
 TEST_F(RabbitmqFaults, ADelayBeyondTheLevelsIsRefused) {

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{5000}, kLook{500};
 constexpr std::chrono::milliseconds kGoodbye{2500};
+constexpr std::chrono::milliseconds kShortLife{1000}, kShortLifePause{500};
+constexpr int kShortLives = 3;
 
 int open_wake() {
   const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -33,8 +35,12 @@ void SharedOutage::failed(const void* link, const Error& error) {
 
 void SharedOutage::over(const void* link) {
   const std::lock_guard lock{mutex_};
+  if (out_.erase(link) > 0 && out_.empty()) outage_.over();
+}
+
+void SharedOutage::gone(const void* link) {
+  const std::lock_guard lock{mutex_};
   out_.erase(link);
-  if (out_.empty()) outage_.over();
 }
 
 Link::Link(AmqpUrl url, std::string name, const Clock& clock, std::shared_ptr<SharedOutage> outage)
@@ -56,7 +62,7 @@ Link::~Link() {
   shutter_.shut();
   thread_.join();
   close(wake_fd_);
-  outage_->over(this);
+  outage_->gone(this);
 }
 
 void Link::wake() {
@@ -164,6 +170,7 @@ void Link::pause(std::chrono::milliseconds time, const std::stop_token& stop) {
 
 void Link::run(const std::stop_token& stop) {
   auto pause_for = kFirstPause;
+  int short_lives = 0;
   while (!stop.stop_requested()) {
     const auto& host = url_.hosts[next_host_ % url_.hosts.size()];
     auto wire = Wire::open(url_, host, name_, shutter_);
@@ -178,6 +185,7 @@ void Link::run(const std::stop_token& stop) {
       continue;
     }
     pause_for = kFirstPause;
+    const auto begin = Steady::now();
     Session session{std::move(*wire), wake_fd_, clock_, stop};
     {
       const std::lock_guard lock{mutex_};
@@ -195,6 +203,9 @@ void Link::run(const std::stop_token& stop) {
     outage_->failed(this, why);
     session.end(why);
     ++next_host_;
+    // A server that takes us and throws us out again, over and over, is given time.
+    short_lives = Steady::now() - begin < kShortLife ? short_lives + 1 : 0;
+    if (short_lives > kShortLives) pause(kShortLifePause, stop);
   }
   std::vector<Command> commands;
   {

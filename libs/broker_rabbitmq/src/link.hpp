@@ -29,6 +29,7 @@ class SharedOutage {
   SharedOutage(const Clock& clock, Log log);
   void failed(const void* link, const Error& error);
   void over(const void* link);
+  void gone(const void* link);  // nobody needs it any more: that ends no outage
 
  private:
   std::mutex mutex_;

@@ -6,6 +6,9 @@
 #include <utility>
 
 namespace umbel::broker_rabbitmq {
+namespace {
+constexpr std::size_t kSmallestLimit = 16 * 1024 * 1024;  // max_message_size of RabbitMQ 4
+}
 
 std::optional<Error> blocked(const Session& session) {
   if (!session.blocked()) return std::nullopt;
@@ -17,6 +20,12 @@ void Batch::finish(Result<void> result) {
   const std::lock_guard lock{mutex_};
   if (!result_) result_ = std::move(result);
   changed_.notify_all();
+}
+
+std::size_t Batch::largest() const {
+  std::size_t most = 0;
+  for (const auto& message : messages) most = std::max(most, message->body().size());
+  return most;
 }
 
 bool Batch::finished() const {
@@ -50,6 +59,10 @@ void Publisher::down(const Error& error) {
   const auto lost = std::exchange(unconfirmed_, {});
   for (const auto& batch : lost) {
     if (!batch) continue;
+    // The server takes nothing of this size, today or later; it closes the channel to say so.
+    if (error.code == Errc::Conflict && batch->largest() >= kSmallestLimit) {
+      batch->finish(invalid("publishing: " + error.what));
+    }
     batch->finish(unavailable(fmt::format(
         "publishing: the connection was lost before RabbitMQ confirmed; it may or may not have "
         "kept them ({})",

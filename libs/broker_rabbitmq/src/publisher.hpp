@@ -25,6 +25,7 @@ class Batch {
 
   void finish(Result<void> result);  // the first word counts
   [[nodiscard]] bool finished() const;
+  [[nodiscard]] std::size_t largest() const;  // body, in bytes
   [[nodiscard]] Result<void> wait(std::chrono::milliseconds limit);
 
  private:

@@ -69,7 +69,7 @@ class RabbitConsumer final : public Consumer {
 
   Result<std::vector<Delivery>> next(std::size_t max, std::chrono::milliseconds limit,
                                      std::stop_token stop) override {
-    return receiver_->next(max, limit, stop, receiver_.outage());
+    return receiver_->next(max, limit, stop, {receiver_.outage(), [this] { renew(); }});
   }
   Result<std::vector<DeliveryTag>> ack(std::span<const DeliveryTag> tags) override {
     return settle(tags, Receiver::Settle::Ack);
@@ -101,8 +101,7 @@ class RabbitConsumer final : public Consumer {
         });
   }
   void set_prefetch(std::size_t prefetch) override {
-    if (!receiver_->set_prefetch(prefetch)) return;
-    receiver_.post([](Receiver& user, Session& session) { user.renew(session); });
+    if (receiver_->set_prefetch(prefetch)) renew();
   }
   std::size_t unacked() const override { return receiver_->unacked(); }
 
@@ -114,6 +113,10 @@ class RabbitConsumer final : public Consumer {
       receiver_.post([](Receiver& user, Session& session) { user.flush(session); });
     }
     return lost;
+  }
+
+  void renew() {
+    receiver_.post([](Receiver& user, Session& session) { user.renew(session); });
   }
 
   const Held<Receiver> receiver_;
@@ -189,7 +192,7 @@ class RabbitBroker final : public Broker {
   Result<std::unique_ptr<ControlInbox>> control_inbox(const std::string& node) override;
   Result<std::unique_ptr<ReplyBox>> reply_box() override;
   Result<void> reply(const ReplyAddress& to, const Message& message) override;
-  Result<std::vector<QueueFigures>> queues() override;
+  Result<std::vector<QueueFigures>> queues(std::span<const QueueName> named) override;
   Result<void> ping() override;
 
  private:
@@ -395,12 +398,13 @@ Result<void> RabbitBroker::reply(const ReplyAddress& to, const Message& message)
       });
 }
 
-// Of the queues that this process knows, what AMQP says of this moment; the management API adds the
-// rest.
-Result<std::vector<QueueFigures>> RabbitBroker::queues() {
+// Of the queues that this process knows or is told of, what AMQP says of this moment; the management
+// API adds the rest.
+Result<std::vector<QueueFigures>> RabbitBroker::queues(std::span<const QueueName> named) {
   std::optional<QueuesByName> managed;
   if (core_->management() != nullptr) managed = core_->management()->queues();
-  const auto names = core_->known->all();
+  auto names = core_->known->all();
+  for (const auto& name : named) names.insert(name.str());
   auto seen = ask<QueuesByName>([names](Session& session) -> Result<QueuesByName> {
     QueuesByName all;
     for (const auto& name : names) {

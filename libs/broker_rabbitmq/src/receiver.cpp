@@ -45,9 +45,19 @@ std::size_t Receiver::unacked() const {
 bool Receiver::set_prefetch(std::size_t prefetch) {
   const std::lock_guard lock{mutex_};
   prefetch = std::max<std::size_t>(prefetch, 1);
-  const bool changed = std::exchange(prefetch_, prefetch) != prefetch;
+  prefetch_ = prefetch;
   changed_.notify_all();
-  return changed;
+  return std::ranges::any_of(consumers_, [this](const auto& each) { return overfed(each); });
+}
+
+// All that the server may push to it is in our hands, and there is room for more.
+bool Receiver::starves(const Pushing& consumer) const {
+  return consumer.current && consumer.pushed >= consumer.limit &&
+         consumer.limit < std::min(prefetch_, kMostPrefetch);
+}
+
+bool Receiver::overfed(const Pushing& consumer) const {
+  return consumer.current && consumer.limit > 2 * prefetch_;
 }
 
 void Receiver::ripen(WallTime now) {
@@ -64,7 +74,7 @@ std::vector<Delivery> Receiver::take(std::size_t max) {
   const auto most = std::min(max, room);
   while (taken.size() < most && !waiting_.empty()) {
     auto& line = waiting_.begin()->second;
-    stands_[(line.front().tag & kTagMask) - first_] = Stand::Held;
+    tag_at(line.front().tag & kTagMask).stand = Stand::Held;
     taken.push_back(std::move(line.front()));
     line.pop_front();
     if (line.empty()) waiting_.erase(waiting_.begin());
@@ -74,8 +84,7 @@ std::vector<Delivery> Receiver::take(std::size_t max) {
 }
 
 Result<std::vector<Delivery>> Receiver::next(std::size_t max, std::chrono::milliseconds limit,
-                                             const std::stop_token& stop,
-                                             const std::function<std::optional<Error>()>& outage) {
+                                             const std::stop_token& stop, const Link& link) {
   const auto deadline = Steady::now() + limit;
   std::unique_lock lock{mutex_};
   for (;;) {
@@ -87,10 +96,20 @@ Result<std::vector<Delivery>> Receiver::next(std::size_t max, std::chrono::milli
     auto until = deadline;
     if (!is_up_) {
       lock.unlock();
-      const auto why = outage();
+      const auto why = link.outage();
       lock.lock();
       if (why) return *why;
       until = std::min(until, Steady::now() + kLook);
+    }
+    const bool starving =
+        held_ < prefetch_ && early_.empty() && !renewing_ &&
+        std::ranges::any_of(consumers_, [this](const auto& each) { return starves(each); });
+    if (is_up_ && starving) {
+      renewing_ = true;
+      lock.unlock();
+      link.renew();
+      lock.lock();
+      continue;
     }
     if (!early_.empty()) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(early_.begin()->first - now);
@@ -101,11 +120,19 @@ Result<std::vector<Delivery>> Receiver::next(std::size_t max, std::chrono::milli
     const auto held = held_;
     const auto prefetch = prefetch_;
     const auto up = is_up_;
+    const auto renewing = renewing_;
     changed_.wait_until(lock, stop, until, [&] {
       return waiting_.size() + early_.size() != before || held_ != held || prefetch_ != prefetch ||
-             is_up_ != up || error_.has_value();
+             is_up_ != up || renewing_ != renewing || error_.has_value();
     });
   }
+}
+
+void Receiver::settle_one(std::uint64_t amqp_tag, Settle how) {
+  auto& tag = tag_at(amqp_tag);
+  tag.stand = how == Settle::Ack ? Stand::Acking : Stand::Settled;
+  --consumers_[tag.consumer].pushed;
+  (how == Settle::Ack ? acks_ : how == Settle::Requeue ? requeues_ : rejects_).push_back(amqp_tag);
 }
 
 std::vector<DeliveryTag> Receiver::settle(std::span<const DeliveryTag> tags, Settle how,
@@ -116,12 +143,11 @@ std::vector<DeliveryTag> Receiver::settle(std::span<const DeliveryTag> tags, Set
   for (const auto tag : tags) {
     const auto amqp = tag & kTagMask;
     if (tag >> kTagBits != generation_ || amqp < first_ || amqp - first_ >= stands_.size() ||
-        stands_[amqp - first_] != Stand::Held) {
+        tag_at(amqp).stand != Stand::Held) {
       lost.push_back(tag);
       continue;
     }
-    stands_[amqp - first_] = how == Settle::Ack ? Stand::Acking : Stand::Settled;
-    (how == Settle::Ack ? acks_ : how == Settle::Requeue ? requeues_ : rejects_).push_back(amqp);
+    settle_one(amqp, how);
     --held_;
     flush_due_ = true;
   }
@@ -139,8 +165,8 @@ Receiver::Frames Receiver::frames() {
   out.reject.swap(rejects_);
   std::size_t run = 0;
   while (!stands_.empty() &&
-         (stands_.front() == Stand::Acking || stands_.front() == Stand::Settled)) {
-    if (stands_.front() == Stand::Acking) {
+         (stands_.front().stand == Stand::Acking || stands_.front().stand == Stand::Settled)) {
+    if (stands_.front().stand == Stand::Acking) {
       out.ack_up_to = first_;
       ++run;
     }
@@ -151,7 +177,7 @@ Receiver::Frames Receiver::frames() {
   for (const auto tag : acks_) {
     if (tag < first_) continue;
     out.ack.push_back(tag);
-    stands_[tag - first_] = Stand::Settled;
+    tag_at(tag).stand = Stand::Settled;
   }
   acks_.clear();
   return out;
@@ -193,6 +219,7 @@ Result<void> Receiver::allow(Session& session) {
   const auto done = session.ask<amqp_basic_qos_ok_t>(
       *channel_, AMQP_BASIC_QOS_METHOD, method, AMQP_BASIC_QOS_OK_METHOD, "setting the prefetch");
   if (!done) return done.error();
+  limit_ = prefetch;
   return {};
 }
 
@@ -200,7 +227,9 @@ Result<void> Receiver::consume(Session& session, const std::string& queue) {
   const auto tag = fmt::format("{}-{}", name_, ++consumers_made_);
   {
     const std::lock_guard lock{mutex_};
-    queues_of_tags_[tag] = QueueName{queue};  // the first message may come before the answer
+    // The first message may come before the answer.
+    consumer_of_[tag] = static_cast<std::uint32_t>(consumers_.size());
+    consumers_.push_back({QueueName{queue}, limit_, 0, true});
   }
   const amqp_basic_consume_t method{0, bytes_of(queue), bytes_of(tag), 0, 0, 0,
                                     0, amqp_empty_table};
@@ -220,8 +249,26 @@ Result<void> Receiver::cancel(Session& session, const std::string& queue) {
       *channel_, AMQP_BASIC_CANCEL_METHOD, method, AMQP_BASIC_CANCEL_OK_METHOD,
       fmt::format("consuming queue `{}` no longer", queue));
   if (!done) return done.error();
+  {
+    const std::lock_guard lock{mutex_};
+    consumers_[consumer_of_[found->second]].current = false;
+  }
   tags_of_queues_.erase(found);
   return {};
+}
+
+// What is not handed out; flush() is due.
+void Receiver::give_back(const std::string& queue) {
+  const auto its = [this, &queue](const Delivery& delivery) {
+    if (delivery.queue.str() != queue) return false;
+    settle_one(delivery.tag & kTagMask, Settle::Requeue);
+    return true;
+  };
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    std::erase_if(it->second, its);
+    it = it->second.empty() ? waiting_.erase(it) : std::next(it);
+  }
+  std::erase_if(early_, [&its](const auto& each) { return its(each.second); });
 }
 
 Result<void> Receiver::add_queue(Session& session, const std::string& queue) {
@@ -240,29 +287,37 @@ Result<void> Receiver::cancel_queue(Session& session, const std::string& queue) 
   // What has not been handed out goes back: nobody here is to have it any more.
   const std::lock_guard lock{mutex_};
   std::erase(queues_, queue);
-  const auto give_back = [this, &queue](const Delivery& delivery) {
-    if (delivery.queue.str() != queue) return false;
-    const auto tag = delivery.tag & kTagMask;
-    stands_[tag - first_] = Stand::Settled;
-    requeues_.push_back(tag);
-    return true;
-  };
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    std::erase_if(it->second, give_back);
-    it = it->second.empty() ? waiting_.erase(it) : std::next(it);
-  }
-  std::erase_if(early_, [&give_back](const auto& each) { return give_back(each.second); });
+  give_back(queue);
   return {};
 }
 
 void Receiver::renew(Session& session) {
-  if (!channel_) return;
-  auto done = allow(session);
-  const auto consumed = tags_of_queues_;
-  for (const auto& [queue, tag] : consumed) {
-    if (done) done = cancel(session, queue);
-    if (done) done = consume(session, queue);
+  std::vector<std::string> hungry, stuffed;
+  {
+    const std::lock_guard lock{mutex_};
+    for (const auto& each : consumers_) {
+      if (starves(each)) hungry.push_back(each.queue.str());
+      if (overfed(each)) stuffed.push_back(each.queue.str());
+    }
   }
+  Result<void> done;
+  if (channel_ && !(hungry.empty() && stuffed.empty())) done = allow(session);
+  for (const auto* group : {&hungry, &stuffed}) {
+    for (const auto& queue : *group) {
+      if (done && channel_) done = cancel(session, queue);
+      if (group == &stuffed) {
+        {
+          const std::lock_guard lock{mutex_};
+          give_back(queue);
+        }
+        flush(session);  // before the new consumer is given what stands behind it
+      }
+      if (done && channel_) done = consume(session, queue);
+    }
+  }
+  const std::lock_guard lock{mutex_};
+  renewing_ = false;
+  changed_.notify_all();
 }
 
 Result<void> Receiver::up(Session& session, amqp_channel_t channel) {
@@ -297,7 +352,9 @@ void Receiver::forget_all() {
   acks_.clear();
   requeues_.clear();
   rejects_.clear();
-  queues_of_tags_.clear();
+  consumers_.clear();
+  consumer_of_.clear();
+  renewing_ = false;
   held_ = 0;
   flush_due_ = false;
 }
@@ -329,6 +386,10 @@ void Receiver::method(Session& session, amqp_channel_t, const amqp_method_t& met
   for (const auto& [queue, its] : tags_of_queues_) {
     if (its != tag) continue;
     session.declared().erase(declared_name(queue));
+    {
+      const std::lock_guard lock{mutex_};
+      consumers_[consumer_of_[its]].current = false;
+    }
     session.later(
         [me = shared_from_this(), name = queue](Session& then) { me->again(then, name); });
     tags_of_queues_.erase(queue);
@@ -344,10 +405,14 @@ void Receiver::content(Session&, Content&& content) {
   delivery.published = in.marks.published.value_or(in.timestamp.value_or(now));
   delivery.message = std::move(in.message);
   const std::lock_guard lock{mutex_};
-  const auto found = queues_of_tags_.find(content.consumer_tag);
-  if (found != queues_of_tags_.end()) delivery.queue = found->second;
+  const auto found = consumer_of_.find(content.consumer_tag);
+  if (found == consumer_of_.end()) return;
+  auto& consumer = consumers_[found->second];
+  ++consumer.pushed;
+  delivery.queue = consumer.queue;
   delivery.tag = tag_of(content.delivery_tag);
-  while (first_ + stands_.size() <= content.delivery_tag) stands_.push_back(Stand::Waits);
+  while (first_ + stands_.size() <= content.delivery_tag) stands_.emplace_back();
+  tag_at(content.delivery_tag).consumer = found->second;
   if (in.marks.not_before && *in.marks.not_before > now) {
     early_.emplace(*in.marks.not_before, std::move(delivery));
   } else {

@@ -1,8 +1,10 @@
 // The channel of one consumer: what the server pushes waits here until it is asked for.
 //
 // The server pushes up to `prefetch` messages of each queue (per-consumer qos, which quorum queues
-// need); handed out are at most `prefetch` in all. A tag holds the number of the connection it came
-// over: after a loss all tags are tags of the past, and what they stood for comes again.
+// need); handed out are at most `prefetch` in all. A limit that was given to the server cannot be
+// changed, only given anew with a new consumer, whose count begins at nothing: so that is done only
+// when nothing lies here any more, or far too much. A tag holds the number of the connection it
+// came over: after a loss all tags are tags of the past, and what they stood for comes again.
 #pragma once
 
 #include <condition_variable>
@@ -29,22 +31,24 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
 
   Receiver(ConsumeOptions options, Topology topology, const Clock& clock);
 
-  // `outage`: why the link is down, asked while it is.
-  [[nodiscard]] Result<std::vector<Delivery>> next(
-      std::size_t max, std::chrono::milliseconds limit, const std::stop_token& stop,
-      const std::function<std::optional<Error>()>& outage);
+  struct Link {
+    std::function<std::optional<Error>()> outage;  // why it is down, asked while it is
+    std::function<void()> renew;                   // has renew() called on its thread
+  };
+  [[nodiscard]] Result<std::vector<Delivery>> next(std::size_t max, std::chrono::milliseconds limit,
+                                                   const std::stop_token& stop, const Link& link);
   // Answers the tags that are not held. `must_flush`: whether flush() has to be called for it.
   [[nodiscard]] std::vector<DeliveryTag> settle(std::span<const DeliveryTag> tags, Settle how,
                                                 bool& must_flush);
   [[nodiscard]] std::size_t unacked() const;
-  // Whether it changed.
+  // Answers whether renew() is due.
   bool set_prefetch(std::size_t prefetch);
 
   // On the link's thread:
   void flush(Session& session);
   [[nodiscard]] Result<void> add_queue(Session& session, const std::string& queue);
   [[nodiscard]] Result<void> cancel_queue(Session& session, const std::string& queue);
-  void renew(Session& session);  // after set_prefetch()
+  void renew(Session& session);  // gives the server limits that fit the prefetch
 
   Result<void> up(Session& session, amqp_channel_t channel) override;
   void down(const Error& error) override;
@@ -54,6 +58,16 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
 
  private:
   enum class Stand : std::uint8_t { Waits, Held, Acking, Settled };
+  struct Tag {
+    Stand stand = Stand::Waits;
+    std::uint32_t consumer = 0;  // in consumers_
+  };
+  struct Pushing {  // a consumer as the server knows it
+    QueueName queue;
+    std::size_t limit = 0;
+    std::size_t pushed = 0;  // and not settled
+    bool current = true;     // not cancelled
+  };
   struct Frames {  // to be sent, in this order
     std::vector<std::uint64_t> requeue, reject;
     std::uint64_t ack_up_to = 0;
@@ -70,6 +84,12 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   [[nodiscard]] std::vector<Delivery> take(std::size_t max);
   [[nodiscard]] Frames frames();
   [[nodiscard]] DeliveryTag tag_of(std::uint64_t amqp_tag) const;
+  // Of those that are locked already:
+  [[nodiscard]] Tag& tag_at(std::uint64_t amqp_tag) { return stands_[amqp_tag - first_]; }
+  [[nodiscard]] bool starves(const Pushing& consumer) const;
+  [[nodiscard]] bool overfed(const Pushing& consumer) const;
+  void settle_one(std::uint64_t amqp_tag, Settle how);
+  void give_back(const std::string& queue);
 
   const std::string name_;
   const Topology topology_;
@@ -78,21 +98,24 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   // Of the link's thread.
   std::optional<amqp_channel_t> channel_;
   std::uint64_t consumers_made_ = 0;
+  std::size_t limit_ = 0;                              // of the consumers that are made now
   std::map<std::string, std::string> tags_of_queues_;  // queue to consumer tag
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<std::string> queues_;
-  std::map<std::string, QueueName> queues_of_tags_;  // consumer tag to queue; cancelled ones too
+  std::vector<Pushing> consumers_;                    // of this connection
+  std::map<std::string, std::uint32_t> consumer_of_;  // by consumer tag, cancelled ones too
   std::size_t prefetch_;
   std::uint64_t generation_ = 0;
   std::map<int, std::deque<Delivery>, std::greater<>> waiting_;  // by priority
   std::multimap<WallTime, Delivery> early_;                      // before their time
   std::uint64_t first_ = 1;                                      // AMQP's tag of stands_.front()
-  std::deque<Stand> stands_;  // of all tags that are not settled, and some that are
+  std::deque<Tag> stands_;  // of all tags that are not settled, and some that are
   std::vector<std::uint64_t> acks_, requeues_, rejects_;
   std::size_t held_ = 0;
   bool flush_due_ = false;
+  bool renewing_ = false;
   bool is_up_ = false;
   std::optional<Error> error_;  // it did not come up, though the link is
 };
