@@ -420,14 +420,16 @@ Result<void> Worker::start() {
   }
   auto consumer =
       impl_->broker.consume({impl_->queues, impl_->prefetch(), impl_->options.name.str()});
-  if (!consumer) return consumer.error();
+  // A broker that is not there yet is tried again by the fetcher, for as long as it takes.
+  if (!consumer && consumer.error().code != Errc::Unavailable) return consumer.error();
   impl_->instruments.expect(entries, impl_->queues);
   impl_->instruments.slots.Set(static_cast<double>(impl_->first_slots()));
   // Opened here, so that what is asked once this returns is heard. If the broker will not, the
   // server goes on trying.
   auto inbox = impl_->broker.control_inbox(impl_->options.name.str());
   impl_->running = std::make_unique<Impl::Running>(
-      *impl_, std::move(*consumer), inbox ? std::move(*inbox) : std::unique_ptr<ControlInbox>{});
+      *impl_, consumer ? std::move(*consumer) : std::unique_ptr<Consumer>{},
+      inbox ? std::move(*inbox) : std::unique_ptr<ControlInbox>{});
   impl_->log.info("worker started", {{"worker", impl_->options.name.str()},
                                      {"concurrency", impl_->options.concurrency},
                                      {"prefetch", impl_->prefetch()},
