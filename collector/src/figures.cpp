@@ -62,7 +62,9 @@ void Figures::ask() {
 }
 
 void Figures::ask_queues() {
-  const auto queues = broker_.queues();
+  std::vector<QueueName> heard_of;
+  live_.with([&](LiveState& state) { heard_of = state.queues_heard_of(); });
+  const auto queues = broker_.queues(heard_of);
   if (!queues) {
     queues_outage_.failed(queues.error());
     live_.with([&](LiveState& state) { state.set_broker_error(queues.error().what); });

@@ -1,6 +1,7 @@
 #include "live_state.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace umbel::collector {
 namespace {
@@ -478,6 +479,17 @@ void LiveState::set_broker_error(std::string error) {
   const bool changed = monitor_.broker_error != error;
   monitor_.broker_error = std::move(error);
   if (changed) explain_queues(monitor_.queues_read.value_or(started_));
+}
+
+std::vector<QueueName> LiveState::queues_heard_of() const {
+  std::set<std::string> names;
+  for (const auto& [name, queue] : queues_) names.insert(name);
+  for (const auto& [name, worker] : workers_) {
+    for (auto& each : parts_of(worker.state.queues)) names.insert(std::move(each));
+  }
+  std::vector<QueueName> all;
+  for (const auto& name : names) all.emplace_back(name);
+  return all;
 }
 
 void LiveState::set_queues(const std::vector<QueueFigures>& queues, WallTime now) {

@@ -211,6 +211,8 @@ class LiveState {
   [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] const std::map<std::string, LiveWorker>& workers() const { return workers_; }
   [[nodiscard]] const std::map<std::string, LiveQueue>& queues() const { return queues_; }
+  // Those, and what workers say that they take from.
+  [[nodiscard]] std::vector<QueueName> queues_heard_of() const;
   [[nodiscard]] const std::vector<Submission>& submissions() const { return submissions_; }
   [[nodiscard]] const std::vector<ScheduleRow>& schedule() const { return schedule_; }
   [[nodiscard]] const MonitorFacts& monitor() const { return monitor_; }

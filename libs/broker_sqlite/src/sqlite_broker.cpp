@@ -160,7 +160,7 @@ class SqliteBroker final : public Broker {
     return SqliteSubscription::open(core_, std::move(options));
   }
 
-  Result<std::vector<QueueFigures>> queues() override {
+  Result<std::vector<QueueFigures>> queues(std::span<const QueueName>) override {
     const std::lock_guard lock{mutex_};
     if (auto followed = core_->follow(*connection_); !followed) return followed.error();
     try {

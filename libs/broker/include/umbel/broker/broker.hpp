@@ -190,7 +190,11 @@ class Broker {
   // exchange means the queue of that name, and then without one the reply is dropped as well.
   [[nodiscard]] virtual Result<void> reply(const ReplyAddress& to, const Message& message) = 0;
 
-  [[nodiscard]] virtual Result<std::vector<QueueFigures>> queues() = 0;
+  // Of all queues where the engine can list them; else of those that this broker has had to do with
+  // and of those named, as far as they exist.
+  [[nodiscard]] virtual Result<std::vector<QueueFigures>> queues(
+      std::span<const QueueName> named) = 0;
+  [[nodiscard]] Result<std::vector<QueueFigures>> queues() { return queues({}); }
 
   // Whether the broker answers now; for /readyz.
   [[nodiscard]] virtual Result<void> ping() = 0;

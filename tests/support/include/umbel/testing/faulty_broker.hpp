@@ -207,8 +207,9 @@ class FaultyBroker final : public Broker {
   [[nodiscard]] Result<void> reply(const ReplyAddress& to, const Message& message) override {
     return plan_->run("broker.reply", [&] { return real_.reply(to, message); });
   }
-  [[nodiscard]] Result<std::vector<QueueFigures>> queues() override {
-    return plan_->run("broker.queues", [&] { return real_.queues(); });
+  [[nodiscard]] Result<std::vector<QueueFigures>> queues(
+      std::span<const QueueName> named) override {
+    return plan_->run("broker.queues", [&] { return real_.queues(named); });
   }
   [[nodiscard]] Result<void> ping() override {
     return plan_->run("broker.ping", [&] { return real_.ping(); });

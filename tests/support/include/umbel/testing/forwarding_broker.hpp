@@ -45,7 +45,10 @@ class ForwardingBroker : public Broker {
   [[nodiscard]] Result<void> reply(const ReplyAddress& to, const Message& message) override {
     return real_.reply(to, message);
   }
-  [[nodiscard]] Result<std::vector<QueueFigures>> queues() override { return real_.queues(); }
+  [[nodiscard]] Result<std::vector<QueueFigures>> queues(
+      std::span<const QueueName> named) override {
+    return real_.queues(named);
+  }
   [[nodiscard]] Result<void> ping() override { return real_.ping(); }
 
  private:
