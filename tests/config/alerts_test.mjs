@@ -35,7 +35,8 @@ for (const { name, rule } of alerts) {
     assert.match(rule, /summary: "/);
     const runbook = /runbook: docs\/operations\.md#(\S+)/.exec(rule)?.[1];
     assert.ok(runbook && anchors.has(runbook), `docs/operations.md has no heading #${runbook}`);
-    assert.match(rule, /page: "http:\/\/localhost:5555\/(queue|tasks|schedule|workers|system|submissions)\b/);
+    assert.match(rule, /page: ["']http:\/\/localhost:5555\/(queue|tasks|schedule|workers|system|submissions)\b/);
+    for (const [, name] of rule.matchAll(/^ +page: .*\{\{ (.*?) \}\}/gm)) assert.match(name, /\| urlquery /, 'a name in an address');
   });
 
   test(`${name} is tried, firing and not firing`, () => {
