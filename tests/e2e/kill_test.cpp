@@ -10,9 +10,9 @@
 #include <algorithm>
 #include <iostream>
 #include <random>
-#include <set>
 #include <thread>
 
+#include "kill_rows.hpp"
 #include "line.hpp"
 #include "umbel/testing/eventually.hpp"
 
@@ -23,22 +23,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using umbel::testing::eventually;
 
-constexpr seconds kPromised{10};  // until work goes on after a kill
-constexpr seconds kMost{60};      // then it is held to stand still for good
-
-struct Row {
-  std::string victim;
-  unsigned kills = 0;
-  std::size_t asked = 0, lost = 0, twice = 0, late = 0;
-  std::vector<milliseconds> recoveries;
-
-  [[nodiscard]] milliseconds recovery(double quantile) {
-    if (recoveries.empty()) return {};
-    std::sort(recoveries.begin(), recoveries.end());
-    const auto last = static_cast<double>(recoveries.size() - 1);
-    return recoveries[static_cast<std::size_t>(last * quantile + 0.5)];
-  }
-};
+constexpr seconds kMost{60};  // then it is held to stand still for good
 
 class KillMatrix : public ::testing::Test {
  protected:
@@ -71,7 +56,7 @@ class KillMatrix : public ::testing::Test {
 
   // One program again and again, each time until it works again; now and then a second time while
   // it still comes up.
-  void one_by_one(const std::vector<std::string>& victims, Row& row) {
+  void one_by_one(const std::vector<std::string>& victims, KillRow& row) {
     while (row.kills < kills_) {
       const std::string& name = victims[row.kills % victims.size()];
       any_time(700);
@@ -96,7 +81,7 @@ class KillMatrix : public ::testing::Test {
   }
 
   // All of them, without waiting for anybody.
-  void all_at_once(Row& row) {
+  void all_at_once(KillRow& row) {
     const auto names = line_->names();
     auto since = Steady::now();
     auto wall = clock_.wall();
@@ -114,34 +99,7 @@ class KillMatrix : public ::testing::Test {
     row.recoveries.push_back(std::chrono::duration_cast<milliseconds>(Steady::now() - since));
   }
 
-  // From the account to the rows: what was asked for while a program was being killed is its own.
-  static void assign(const Account& account, std::vector<Row>& rows) {
-    const std::set<TaskId> lost{account.lost_ids.begin(), account.lost_ids.end()};
-    for (const Asked& each : account.asked) {
-      if (each.phase == 0) continue;
-      Row& row = rows.at(each.phase - 1);
-      ++row.asked;
-      if (lost.contains(each.id)) ++row.lost;
-      if (each.took && *each.took > kPromised) ++row.late;
-      const auto runs = account.runs.find(each.token);
-      if (runs != account.runs.end() && runs->second > 1) ++row.twice;
-    }
-  }
-
-  static void print(std::vector<Row>& rows) {
-    std::printf("%-12s %6s %9s %6s %10s %6s  %s\n", "killed", "kills", "tasks", "lost", "run twice",
-                "late", "recovery median / p99 / max, ms");
-    for (Row& row : rows) {
-      std::printf("%-12s %6u %9zu %6zu %10zu %6zu  %lld / %lld / %lld\n", row.victim.c_str(),
-                  row.kills, row.asked, row.lost, row.twice, row.late,
-                  static_cast<long long>(row.recovery(0.5).count()),
-                  static_cast<long long>(row.recovery(0.99).count()),
-                  static_cast<long long>(row.recovery(1).count()));
-    }
-    std::fflush(stdout);
-  }
-
-  void conclude(std::vector<Row>& rows) {
+  void conclude(std::vector<KillRow>& rows) {
     const Account account = line_->settle();
     assign(account, rows);
     print(rows);
@@ -150,7 +108,7 @@ class KillMatrix : public ::testing::Test {
     EXPECT_GT(account.submissions, 50U);
     EXPECT_GT(account.ticks, 10U);
     if (kills_ < 50) return;
-    for (Row& row : rows) EXPECT_LE(row.recovery(1), kPromised) << row.victim;
+    for (KillRow& row : rows) EXPECT_LE(row.recovery(1), kPromised) << row.victim;
   }
 
   unsigned kills_ = static_cast<unsigned>(from_environment("UMBEL_KILLS", 2));
@@ -162,7 +120,7 @@ class KillMatrix : public ::testing::Test {
 
 TEST_F(KillMatrix, LosesNothing) {
   start(false);
-  std::vector<Row> rows;
+  std::vector<KillRow> rows;
   for (const auto& [name, victims] : std::vector<std::pair<std::string, std::vector<std::string>>>{
            {"worker", {"worker-1", "worker-2"}},
            {"scheduler", {"scheduler"}},
@@ -184,7 +142,7 @@ TEST_F(KillMatrix, LosesNothing) {
 // back.
 TEST_F(KillMatrix, OfTheSupervisorLosesNothingAndLeavesNoOrphan) {
   start(true);
-  std::vector<Row> rows(2);
+  std::vector<KillRow> rows(2);
   rows[0].victim = "umbel up";
   rows[1].victim = "one under it";
   const std::vector<std::string> parts{"worker-1", "scheduler", "collector", "simulator"};

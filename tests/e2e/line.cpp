@@ -216,7 +216,7 @@ std::optional<std::string> Line::get(const std::string& url) {
 
 std::function<bool()> Line::works_again(const std::string& name, Steady::time_point since,
                                         WallTime wall) {
-  if (name.starts_with("worker")) {
+  if (name.starts_with("worker") || !programs_.contains(name)) {
     return [this, since] { return load_->open_before(since) == 0; };
   }
   if (name.starts_with("scheduler")) {
@@ -267,6 +267,7 @@ std::optional<std::set<std::string>> Line::ledger() {
 bool Line::idle() {
   const auto unpublished = store_->outbox().unpublished(clock_.wall() + std::chrono::hours{48}, 1);
   if (!unpublished || !unpublished->empty()) return false;
+  if (options_.broker_idle) return options_.broker_idle();
   const auto queues = broker_->queues();
   if (!queues) return false;
   return std::all_of(queues->begin(), queues->end(), [](const QueueFigures& queue) {
@@ -305,7 +306,7 @@ void Line::stop_load(Account& account) {
     if (const auto queues = broker_->queues()) {
       for (const QueueFigures& queue : *queues) {
         left += fmt::format(" {}: {} ready, {} held, {} delayed;", queue.name.str(), queue.ready,
-                            queue.unacked.value(), queue.delayed.value());
+                            queue.unacked.value_or(0), queue.delayed.value_or(0));
       }
     }
     account.wrong.push_back("work is left over:" + left);

@@ -38,6 +38,9 @@ struct LineOptions {
   // One `umbel up` runs everything, as the program `up`; the others take its place only while the
   // account is drawn up.
   bool under_up = false;
+  std::string broker_url;  // empty: the embedded engine
+  // Whether nothing waits or is held in the broker, for one whose own figures do not say.
+  std::function<bool()> broker_idle;
   int schedulers = 1;
   double tasks_per_second = sanitized() ? 40 : 200;
   double submissions_per_second = 8;
@@ -87,7 +90,8 @@ class Line {
   // The body of a 200; nothing: no answer, or another one.
   [[nodiscard]] std::optional<std::string> get(const std::string& url);
 
-  // Whether the program does its work again: something it began after `since` has come out whole.
+  // Whether the program (or another thing in the way of tasks: then as for a worker) does its work
+  // again: something it began after `since` has come out whole.
   [[nodiscard]] std::function<bool()> works_again(const std::string& name, Steady::time_point since,
                                                   WallTime wall);
 
@@ -114,7 +118,8 @@ class Line {
   umbel::testing::TempDir dir_;
   SystemClock clock_;
   Log log_ = Log::none();
-  std::string broker_url_ = "sqlite:" + dir_.file("umbel-broker.db");
+  std::string broker_url_ =
+      options_.broker_url.empty() ? "sqlite:" + dir_.file("umbel-broker.db") : options_.broker_url;
   std::string store_url_ = "sqlite:" + dir_.file("umbel.db");
   int port_offset_ = 0;
   std::uint16_t simulator_port_ = umbel::testing::free_port();
