@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <mutex>
+#include <optional>
 
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
 #include "umbel/celery/task_message.hpp"
@@ -359,6 +361,52 @@ TEST_F(EnqueuerTest, ARetrysRowIsPublishedAndCleared) {
   EXPECT_EQ(waiting(), 0U);
 }
 
+TEST_F(EnqueuerTest, WhatFollowsAResultIsPublishedWithIt) {
+  ASSERT_TRUE(submit(add("t1")).has_value());
+  const auto first = delivered("demo");
+  ASSERT_EQ(first.size(), 1U);
+  FinishedRun run;
+  run.id = TaskId{"t1"};
+  run.done = clock.wall();
+  run.successors = {
+      AcceptedTask{TaskId{"next"}, "demo.add", QueueName{"demo"}, first.front().message, {}},
+      AcceptedTask{TaskId{"t1"}, "demo.add", QueueName{"demo"}, first.front().message, {}}};
+  const auto outcomes = store->results().finish(std::span{&run, 1});
+  ASSERT_TRUE(outcomes.has_value());
+
+  enqueuer->publish_successors({&run, 1}, *outcomes);
+
+  EXPECT_EQ(delivered("demo").size(), 1U) << "an id that is known makes no message";
+  EXPECT_EQ(waiting(), 0U);
+}
+
+TEST_F(EnqueuerTest, AcceptsMessagesThatAreMadeAlready) {
+  AcceptedTask task{TaskId{"made"}, "py.add", QueueName{"python"}, {}, {}};
+  task.message.correlation_id = "made";
+  task.message.content_type = "application/json";
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(enqueuer->accept({task}).has_value());
+
+  EXPECT_EQ(delivered("python").size(), 1U);
+  EXPECT_EQ(store->results().find(TaskId{"made"})->queue, QueueName{"python"});
+  EXPECT_EQ(waiting(), 0U);
+}
+
+TEST_F(EnqueuerTest, SaysWhereATaskOfANameGoes) {
+  EXPECT_EQ(enqueuer->queue_of("demo.add", QueueName{"celery"}).value(), QueueName{"demo"});
+  EXPECT_EQ(enqueuer->queue_of("py.add", QueueName{"celery"}).value(), QueueName{"celery"});
+}
+
+TEST_F(EnqueuerTest, WritesTheHeadersOfARequest) {
+  auto request = add("t1");
+  request.headers = R"({"stamped_headers": ["a"], "stamps": {"a": 1}})";
+  ASSERT_TRUE(submit(request).has_value());
+  const auto task = celery::decode_task(delivered("demo").at(0).message).value();
+  EXPECT_EQ(task.extra_headers.at("stamps").at("a"), 1);
+  request.id = TaskId{"t2"};
+  request.headers = "[]";
+  EXPECT_EQ(submit(request).error().code, Errc::Invalid);
+}
+
 // A broker that refuses one queue for good.
 class PickyBroker final : public testing::ForwardingBroker {
  public:
@@ -434,6 +482,58 @@ TEST_F(EnqueuerTest, ARefusedRowOfATaskThatHasItsResultIsOnlyCleared) {
 
   EXPECT_EQ(waiting(), 0U);
   EXPECT_EQ(store->results().find(TaskId{"bad"}).value().state, TaskState::Success);
+}
+
+// A broker that has another program's relay come by while it takes messages.
+class BusyBroker final : public testing::ForwardingBroker {
+ public:
+  using ForwardingBroker::ForwardingBroker;
+  std::function<void()> meanwhile;
+  Result<void> publish(std::span<const OutgoingMessage> messages) override {
+    if (meanwhile) meanwhile();
+    return ForwardingBroker::publish(messages);
+  }
+};
+
+TEST_F(EnqueuerTest, WhatOneRelayIsAtAnotherLeavesAlone) {
+  broker->fail_publish(PublishFault::BeforeEffect);
+  ASSERT_TRUE(submit(add("t1")).has_value());
+  clock.advance(seconds{3});
+  BusyBroker busy{*real_broker};
+  Enqueuer other{*store, busy, clock, Log::none(), "gen2@test"};
+  std::optional<std::size_t> meanwhile;
+  busy.meanwhile = [&] { meanwhile = enqueuer->relay().value(); };
+
+  EXPECT_EQ(other.relay().value(), 1U);
+
+  EXPECT_EQ(meanwhile, 0U);
+  EXPECT_THAT(delivered_ids("demo"), ElementsAre("t1"));
+}
+
+TEST_F(EnqueuerTest, ARelayThatDoesNotGetOnKeepsNobodyWaiting) {
+  broker->fail_publish(PublishFault::BeforeEffect);
+  ASSERT_TRUE(submit(add("t1")).has_value());
+  clock.advance(seconds{3});
+  ASSERT_TRUE(store->leases()
+                  .acquire("outbox relay", "a program whose clock is ahead", std::chrono::hours{1},
+                           clock.wall())
+                  .value());
+
+  EXPECT_EQ(enqueuer->relay().value(), 0U);
+  clock.advance(seconds{5});
+  EXPECT_EQ(enqueuer->relay().value(), 0U);
+  clock.advance(seconds{1});
+  EXPECT_EQ(enqueuer->relay().value(), 1U);
+  EXPECT_THAT(delivered_ids("demo"), ElementsAre("t1"));
+}
+
+TEST_F(EnqueuerTest, ARelayThatFailedLeavesTheTurnToOthers) {
+  broker->fail_publish(PublishFault::BeforeEffect, 2);
+  ASSERT_TRUE(submit(add("t1")).has_value());
+  clock.advance(seconds{3});
+  EXPECT_TRUE(enqueuer->relay().has_error());
+  Enqueuer other{*store, *real_broker, clock, Log::none(), "gen2@test"};
+  EXPECT_EQ(other.relay().value(), 1U);
 }
 
 TEST_F(EnqueuerTest, TheRelayPublishesWhatWaitsUntilItIsDestroyed) {

@@ -9,6 +9,7 @@
 #include "arguments.hpp"
 #include "known_tasks.hpp"
 #include "publisher.hpp"
+#include "relay_turn.hpp"
 #include "umbel/base/ordered_id.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/celery/task_message.hpp"
@@ -107,7 +108,8 @@ Enqueuer::Enqueuer(Store& store, Broker& broker, const Clock& clock, Log log, st
       origin_{std::move(origin)},
       known_{std::make_unique<enqueue::KnownTasks>(store.catalogue(), clock)},
       group_{std::make_unique<enqueue::AcceptanceGroup>(
-          kMostTogether, [this](auto joined) { accept_joined(joined); })} {}
+          kMostTogether, [this](auto joined) { accept_joined(joined); })},
+      turn_{std::make_unique<enqueue::RelayTurn>(store.leases(), clock)} {}
 
 Enqueuer::~Enqueuer() = default;
 
@@ -286,11 +288,18 @@ Result<std::size_t> Enqueuer::relay(std::chrono::milliseconds older_than) {
   for (;;) {
     const auto rows = store_.outbox().unpublished(before, kRelayBatch, after);
     if (!rows) return rows.error();
+    if (rows->empty()) break;
+    if (!turn_->take(rows->front().id)) return published;
     const auto carried = carry(*rows);
-    if (!carried) return carried.error();
+    if (!carried) {
+      turn_->over();
+      return carried.error();
+    }
     published += *carried;
-    if (rows->size() < kRelayBatch) return published;
+    if (rows->size() < kRelayBatch) break;
   }
+  turn_->over();
+  return published;
 }
 
 std::chrono::microseconds Enqueuer::set_forward(WallTime wall, Steady::time_point steady,

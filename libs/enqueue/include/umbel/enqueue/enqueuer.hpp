@@ -60,6 +60,7 @@ namespace enqueue {
 class AcceptanceGroup;
 class KnownTasks;
 class Publisher;
+class RelayTurn;
 struct Joined;
 }  // namespace enqueue
 
@@ -111,7 +112,8 @@ class Enqueuer {
 
   // Publishes what has waited in the outbox for more than `older_than`; answers how many. A task
   // whose message the broker refuses for good (too large, a name that it does not take) ends as
-  // FAILURE with the reason. Any program may call it, at any time. Rows carry the wall time of
+  // FAILURE with the reason. Any program may call it, at any time; while another one is at it, that
+  // one does it. Rows carry the wall time of
   // whoever wrote them: where the clock was set back meanwhile they go out at once, where it was
   // set forward they wait their time all the same.
   [[nodiscard]] Result<std::size_t> relay(
@@ -144,6 +146,7 @@ class Enqueuer {
   std::atomic<bool> publishing_fails_{false};
   std::unique_ptr<enqueue::KnownTasks> known_;
   std::unique_ptr<enqueue::AcceptanceGroup> group_;
+  std::unique_ptr<enqueue::RelayTurn> turn_;
 
   struct ClockLook {
     WallTime wall{};
