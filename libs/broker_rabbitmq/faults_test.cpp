@@ -463,6 +463,24 @@ TEST_F(RabbitmqFaults, ADeletedQueueIsDeclaredAgainByWhoConsumesAndWhoPublishes)
   EXPECT_THAT(bodies(take(*consumer, 1)), ElementsAre("2"));
 }
 
+TEST_F(RabbitmqFaults, FiguresAreOfQueuesThatAreThereAlsoThoseOfOthers) {
+  const auto maker = open();
+  ASSERT_TRUE(publish(*maker, "1", "theirs"));
+  const auto watcher = open();
+  EXPECT_THAT(*watcher->queues({}), IsEmpty());
+  const std::vector<QueueName> named{QueueName{"theirs"}, QueueName{"nobodys"}};
+  for (int i = 0; i < 3; ++i) {
+    const auto queues = watcher->queues(named);
+    ASSERT_TRUE(queues);
+    ASSERT_EQ(queues->size(), 1U);
+    EXPECT_EQ(queues->front().name, QueueName{"theirs"});
+    EXPECT_EQ(queues->front().ready, 1U);
+  }
+  EXPECT_FALSE(seen("nobodys"));  // asking makes none
+  ASSERT_TRUE(publish(*watcher, "2", "nobodys"));
+  EXPECT_EQ(watcher->queues(named)->size(), 2U);
+}
+
 TEST_F(RabbitmqFaults, TheManagementApiAddsWhatAmqpDoesNotTell) {
   const auto maker = open();
   ASSERT_TRUE(publish(*maker, "1"));

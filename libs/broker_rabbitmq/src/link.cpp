@@ -11,7 +11,7 @@
 namespace umbel::broker_rabbitmq {
 namespace {
 
-constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{5000}, kLook{500};
+constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{2000}, kLook{500};
 constexpr std::chrono::milliseconds kGoodbye{2500};
 constexpr std::chrono::milliseconds kShortLife{1000}, kShortLifePause{500};
 constexpr int kShortLives = 3;

@@ -398,26 +398,32 @@ Result<void> RabbitBroker::reply(const ReplyAddress& to, const Message& message)
       });
 }
 
-// Of the queues that this process knows or is told of, what AMQP says of this moment; the management
-// API adds the rest.
+// Of the queues that this process knows or is told of, what AMQP says of this moment; the
+// management API adds the rest.
 Result<std::vector<QueueFigures>> RabbitBroker::queues(std::span<const QueueName> named) {
   std::optional<QueuesByName> managed;
   if (core_->management() != nullptr) managed = core_->management()->queues();
   auto names = core_->known->all();
   for (const auto& name : named) names.insert(name.str());
-  auto seen = ask<QueuesByName>([names](Session& session) -> Result<QueuesByName> {
-    QueuesByName all;
-    for (const auto& name : names) {
-      const auto there = Topology::look(session, name);
-      if (!there && there.error().code == Errc::NotFound) continue;
-      if (!there) return there.error();
-      auto& figures = all[name];
-      figures.name = QueueName{name};
-      figures.ready = there->message_count;
-      figures.consumers = there->consumer_count;
-    }
-    return all;
-  });
+  auto seen =
+      ask<QueuesByName>([names, known = core_->known](Session& session) -> Result<QueuesByName> {
+        QueuesByName all;
+        const auto now = Steady::now();
+        for (const auto& name : names) {
+          if (!known->worth_a_look(name, now)) continue;
+          const auto there = Topology::look(session, name);
+          if (session.failure()) return *session.failure();
+          if (!there) {
+            known->not_there(name, now);
+            continue;
+          }
+          auto& figures = all[name];
+          figures.name = QueueName{name};
+          figures.ready = there->message_count;
+          figures.consumers = there->consumer_count;
+        }
+        return all;
+      });
   if (!seen) return seen.error();
   if (managed) {
     for (auto& [name, figures] : *managed) {

@@ -12,6 +12,7 @@ namespace umbel::broker_rabbitmq {
 namespace {
 
 constexpr const char* kDelayed = "delayed levels";
+constexpr std::chrono::seconds kLookAgain{30};
 
 Result<void> bind_exchange(Session& session, const std::string& destination,
                            const std::string& source, const std::string& key) {
@@ -76,6 +77,19 @@ std::string declared_name(const std::string& queue) { return "queue " + queue; }
 void KnownQueues::add(const std::string& queue) {
   const std::lock_guard lock{mutex_};
   names_.insert(queue);
+  missing_.erase(queue);
+}
+
+void KnownQueues::not_there(const std::string& queue, Steady::time_point now) {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(missing_, [now](const auto& each) { return each.second <= now; });
+  missing_[queue] = now + kLookAgain;
+}
+
+bool KnownQueues::worth_a_look(const std::string& queue, Steady::time_point now) {
+  const std::lock_guard lock{mutex_};
+  const auto found = missing_.find(queue);
+  return found == missing_.end() || found->second <= now;
 }
 
 std::set<std::string> KnownQueues::all() const {

@@ -5,6 +5,7 @@
 // with other arguments than ours is taken as it is.
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -20,9 +21,15 @@ class KnownQueues {
   void add(const std::string& queue);
   [[nodiscard]] std::set<std::string> all() const;
 
+  // Looking at a queue that is not there closes a channel and is an error in the server's log, so
+  // it is looked for again only after a while, or when somebody here has to do with it.
+  void not_there(const std::string& queue, Steady::time_point now);
+  [[nodiscard]] bool worth_a_look(const std::string& queue, Steady::time_point now);
+
  private:
   mutable std::mutex mutex_;
   std::set<std::string> names_;
+  std::map<std::string, Steady::time_point> missing_;  // until when
 };
 
 class Topology {
