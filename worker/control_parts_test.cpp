@@ -8,6 +8,7 @@
 
 #include "control/addressed.hpp"
 #include "control/autoscaler.hpp"
+#include "control/election.hpp"
 #include "control/lamport_clock.hpp"
 #include "control/revocations.hpp"
 #include "control/revoked_exchange.hpp"
@@ -279,6 +280,18 @@ TEST(AutoscalePlan, ANewRangeHoldsAtOnce) {
   EXPECT_EQ(plan.change(std::nullopt, 2, 1), 2U);
   EXPECT_EQ(plan.change(8, 2, 3), std::nullopt);
   EXPECT_EQ(plan.range().most, 8U);
+}
+
+TEST(LosingVote, HasAllThatGossipReads) {
+  const auto vote = losing_vote("w1@cap", "el", "task", boost::json::object{{"task", "t"}},
+                                from_micros(5'000'000), 7);
+  for (const auto* const field :
+       {"id", "clock", "hostname", "pid", "topic", "action", "cver", "type", "timestamp"}) {
+    EXPECT_TRUE(vote.contains(field)) << field;
+  }
+  EXPECT_EQ(vote.at("clock").as_int64(), 7 + kLosingClock);
+  EXPECT_EQ(vote.at("cver").as_int64(), 1);
+  EXPECT_EQ(vote.at("type").as_string(), "worker-elect");
 }
 
 TEST(ShownUrl, HidesPasswordsAndOptions) {

@@ -15,7 +15,6 @@
 #include "consumed_queues.hpp"
 #include "control/autoscaler.hpp"
 #include "control/control_server.hpp"
-#include "control/election.hpp"
 #include "control/mingle.hpp"
 #include "control/rate_gate.hpp"
 #include "control/revocations.hpp"
@@ -212,9 +211,8 @@ struct Worker::Impl::Running {
                 w.options.reconnect_after,
                 w.log},
         autoscaler{make_autoscaler()},
-        election{w.broker, w.options.name.str(), w.clock, lamport, w.log},
         controlled{{w.options, w.tasks, w.clock, lamport, revocations, events, pool, gate, intake,
-                    fetcher, heartbeat, time_limits, election, autoscaler.get(), queues,
+                    fetcher, heartbeat, time_limits, w.broker, autoscaler.get(), queues,
                     [this](std::size_t slots) { resized(slots); },
                     [this](const AutoscaleRange& range) { most_slots = range.most; }},
                    w.log},
@@ -355,7 +353,6 @@ struct Worker::Impl::Running {
   std::unique_ptr<Mingle> mingle;  // null: none
   Fetcher fetcher;
   std::unique_ptr<Autoscaler> autoscaler;  // null: none
-  Election election;
   WorkerControlled controlled;
   ControlServer control_server;
 };

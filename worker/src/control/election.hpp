@@ -1,49 +1,26 @@
-// Takes part in the elections of Celery's gossip just so far that they come to an end.
+// A vote in the elections of Celery's gossip, so that they come to an end. Pure.
 //
-// A Celery worker that was told to elect waits until as many votes were acknowledged as it believes
-// workers alive, ours among them; with a single candidate it even fails. So we stand, and with a
-// logical clock beyond everybody's, because the lowest wins and the winner must run a Celery
-// signature.
+// A Celery worker that was told to elect sends its vote, acknowledges each vote that it hears, and
+// takes the lowest clock among those heard when it has as many acknowledgements as it believes
+// others alive. One that has heard its own alone fails at that. So we vote at once, and with a
+// clock beyond everybody's: the winner has to run a Celery signature. Who takes part in elections
+// does not set its clock by votes.
 #pragma once
 
 #include <boost/json.hpp>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <string>
-#include <thread>
 
-#include "lamport_clock.hpp"
-#include "umbel/base/log.hpp"
-#include "umbel/broker/broker.hpp"
+#include "umbel/base/clock.hpp"
 
 namespace umbel {
 
-// Thread-safe. References outlive it.
-class Election {
- public:
-  static constexpr std::chrono::milliseconds kPatience{500};  // to learn the others' clocks
-  static constexpr std::int64_t kBehind = 1000;               // of the highest clock heard
-  static constexpr std::size_t kMostWaiting = 10;
+inline constexpr std::int64_t kLosingClock = std::int64_t{1} << 40;  // added to one's own
 
-  Election(Broker& broker, std::string node, const Clock& time, LamportClock& clock, Log log);
-
-  // Returns at once; what is too many is dropped.
-  void stand(boost::json::object vote);
-
- private:
-  void run(const std::stop_token& stop);
-  void vote(boost::json::object event, const std::stop_token& stop);
-
-  Broker& broker_;
-  const std::string node_;
-  const Clock& time_;
-  LamportClock& clock_;
-  Log log_;
-  std::mutex mutex_;
-  std::condition_variable_any waiting_changed_;
-  std::deque<boost::json::object> waiting_;
-  std::jthread thread_;
-};
+// The event `worker-elect`, under the routing key kElectionKey.
+[[nodiscard]] boost::json::object losing_vote(const std::string& node, const std::string& election,
+                                              const std::string& topic,
+                                              const boost::json::value& action, WallTime now,
+                                              std::int64_t clock);
+inline constexpr const char* kElectionKey = "worker.elect";
 
 }  // namespace umbel

@@ -7,8 +7,10 @@
 #include <fstream>
 #include <iterator>
 
+#include "election.hpp"
 #include "stats.hpp"
 #include "umbel/base/text.hpp"
+#include "umbel/celery/json.hpp"
 #include "umbel/runtime/settings.hpp"
 
 namespace umbel {
@@ -205,9 +207,13 @@ void WorkerControlled::shut_down(const std::string& reason) {
 void WorkerControlled::elect(const std::string& id, const std::string& topic,
                              const boost::json::value& action) {
   if (!parts_.options.gossip) return;
-  log_.info("an election is held: this worker stands, to lose it",
+  log_.info("an election is held: this worker votes, to lose it",
             {{"election", shortened(id, 100)}, {"topic", shortened(topic, 100)}});
-  parts_.election.stand({{"id", id}, {"topic", topic}, {"action", action}});
+  const auto vote =
+      losing_vote(node_, id, topic, action, parts_.clock.wall(), parts_.lamport.forward());
+  const auto told =
+      parts_.broker.publish_events(celery::to_json(vote), {.key = kElectionKey, .node = node_});
+  if (!told) log_.warn("no vote in an election", {{"reason", told.error().what}});
 }
 
 }  // namespace umbel

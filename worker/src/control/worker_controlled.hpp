@@ -8,7 +8,6 @@
 
 #include "autoscaler.hpp"
 #include "controlled.hpp"
-#include "election.hpp"
 #include "event_sender.hpp"
 #include "fetcher.hpp"
 #include "heartbeat.hpp"
@@ -17,6 +16,7 @@
 #include "rate_gate.hpp"
 #include "revocations.hpp"
 #include "time_limits.hpp"
+#include "umbel/broker/broker.hpp"
 #include "umbel/worker/worker.hpp"
 
 namespace umbel {
@@ -37,7 +37,7 @@ class WorkerControlled final : public Controlled {
     Fetcher& fetcher;
     Heartbeat& heartbeat;
     TimeLimits& time_limits;
-    Election& election;
+    Broker& broker;
     Autoscaler* autoscaler;  // null: none
     ConsumedQueues& queues;
     std::function<void(std::size_t)> resized;
