@@ -30,11 +30,11 @@ struct CallerResult {
   // JSON text: the value; of Failure, Retry and Revoked the exception document; of Started
   // {"pid", "hostname"}.
   std::string result = "null";
-  std::string traceback{};  // empty: none
+  std::string traceback{};             // empty: none
   std::vector<ResultTree> children{};  // what the task sent
-  std::string group{}, parent{};   // empty: none
-  std::optional<WallTime> done{};  // of a final state
-  std::string reply_to{};          // the queue that came with the message; empty: none
+  std::string group{}, parent{};       // empty: none
+  std::optional<WallTime> done{};      // of a final state
+  std::string reply_to{};              // the queue that came with the message; empty: none
 
   friend bool operator==(const CallerResult&, const CallerResult&) = default;
 };
