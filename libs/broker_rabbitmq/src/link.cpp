@@ -221,10 +221,12 @@ void Link::run(const std::stop_token& stop) {
 
 void Link::serve(Session& session, const std::stop_token& stop) {
   while (!stop.stop_requested() && !session.failure()) {
-    session.drain();
+    (void)session.drain();
     const auto next = session.catch_up();
     if (run_commands(session)) continue;
-    session.drain();  // what came while we asked stands in no socket any more
+    // Nothing to read is left behind when we wait: what the library has taken in already makes no
+    // socket readable.
+    if (session.drain()) continue;
     if (session.failure()) return;
     session.wait(std::min(next, kLook));
     clear_wake();

@@ -15,6 +15,7 @@ namespace {
 constexpr std::chrono::seconds kAnswerLimit{10};
 constexpr std::chrono::milliseconds kFirstRetry{200}, kLongestRetry{5000};
 constexpr std::chrono::milliseconds kFullLook{20};
+constexpr int kMostFrames = 3000;  // 1,000 messages
 constexpr amqp_channel_t kScratch = 1;
 constexpr std::size_t kReserve = 16 * 1024 * 1024;
 
@@ -204,13 +205,18 @@ std::chrono::milliseconds Session::catch_up() {
   return later_.empty() ? soonest : std::chrono::milliseconds{0};
 }
 
-void Session::drain() {
-  while (!failure_ && !full()) {
+bool Session::drain() {
+  for (int frames = 0; frames < kMostFrames; ++frames) {
+    if (failure_ || full()) return false;
     const auto frame = wire_->read();
-    if (!frame) return fail(frame.error());
-    if (!*frame) return;
+    if (!frame) {
+      fail(frame.error());
+      return false;
+    }
+    if (!*frame) return false;
     dispatch(**frame);
   }
+  return true;
 }
 
 bool Session::full() const {

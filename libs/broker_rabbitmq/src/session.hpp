@@ -95,8 +95,9 @@ class Session {
     return copy;
   }
 
-  // Takes in all frames that are there.
-  void drain();
+  // Takes in the frames that are there; answers whether it left some, so that a flood of them lets
+  // others have their turn.
+  bool drain();
   // Waits until there is something to read, somebody wakes the thread, or `limit` passed.
   void wait(std::chrono::milliseconds limit);
   void end(const Error& why);  // tells all users
