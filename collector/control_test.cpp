@@ -284,6 +284,8 @@ TEST_F(ControlTest, WhatAWorkerDoesNotHoldAnyMoreIsClosedByItsResultOrSaidToBeUn
 
   EXPECT_EQ(task("lost").at("state"), "STARTED") << "the last that was told, not a guess";
   EXPECT_NEAR(task("lost").at("unknown_since").as_double(), to_unix_seconds(then), 0.001);
+  EXPECT_TRUE(ask_json("/api/task/detail/lost").at("can").at("retry").at("allowed").as_bool());
+  EXPECT_FALSE(ask_json("/api/task/detail/held").at("can").at("retry").at("allowed").as_bool());
   EXPECT_TRUE(task("held").at("unknown_since").is_null());
   EXPECT_TRUE(task("late").at("unknown_since").is_null()) << "asked for by its id, it is there";
   EXPECT_TRUE(

@@ -41,13 +41,15 @@ class FakeWorker {
   // A worker of Celery's 5.2 with a pool of this size that holds these active tasks.
   void is_celery(std::int64_t slots, boost::json::array active = {}) {
     namespace json = boost::json;
+    json::array processes;
+    for (std::int64_t n = 0; n < slots; ++n) processes.emplace_back(4712 + n);
     answers("stats",
             json::object{{"total", json::object{{"proj.add", 3}}},
                          {"pid", 4711},
                          {"clock", "12"},
                          {"uptime", 60},
                          {"pool", json::object{{"max-concurrency", slots},
-                                               {"processes", json::array{4712, 4713}},
+                                               {"processes", std::move(processes)},
                                                {"writes", json::object{{"strategy", "fair"}}}}},
                          {"broker", json::object{{"transport", "amqp"},
                                                  {"hostname", "127.0.0.1"},

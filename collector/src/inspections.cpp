@@ -61,6 +61,12 @@ WorkerFacts facts_of(const Inspection& inspection) {
     if (const json::object* const pool = object_at(*stats, "pool")) {
       facts.slots = whole_at(*pool, "max-concurrency");
       facts.pool = pool_kind(*pool);
+      // What it was started with; once it has grown, the processes tell.
+      const json::value* const processes = pool->if_contains("processes");
+      if (facts.pool == "prefork" && processes != nullptr && processes->is_array() &&
+          !processes->get_array().empty()) {
+        facts.slots = static_cast<std::int64_t>(processes->get_array().size());
+      }
     }
   }
   const json::value* const queues = inspection.answers.if_contains("active_queues");

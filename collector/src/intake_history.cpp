@@ -86,6 +86,7 @@ void Intake::take_up(Stand stand, bool anew) {
     if (anew) state.forget_events();
     state.restore(kept.totals);
     for (LiveWorker& worker : stand.kept.workers) state.restore(std::move(worker));
+    for (const std::string& queue : kept.queues) state.name_queue(queue);
     for (Task& task : stand.tasks) state.adopt(std::move(task));
     state.expect_unfinished(kept.unfinished);
     for (const KeptRow& row : stand.by_time.seconds) state.series().restore(row.at, row.data);

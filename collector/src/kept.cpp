@@ -102,6 +102,7 @@ std::string to_note(const LiveState& state, std::optional<WallTime> since,
   for (const std::uint64_t count : state.unfinished()) unfinished.emplace_back(count);
   json::array workers;
   for (const auto& [name, worker] : state.workers()) workers.push_back(worker_note(worker));
+  const auto& queues = state.named_queues();
   return json::serialize(json::object{{"succeeded", totals.succeeded},
                                       {"failed", totals.failed},
                                       {"retried", totals.retried},
@@ -113,6 +114,7 @@ std::string to_note(const LiveState& state, std::optional<WallTime> since,
                                       {"unfinished", std::move(unfinished)},
                                       {"since", micros(since)},
                                       {"events_read", micros(state.monitor().events_read)},
+                                      {"queues", json::array(queues.begin(), queues.end())},
                                       {"workers", std::move(workers)}});
 }
 
@@ -142,6 +144,12 @@ Result<Kept> from_note(const std::string& note) {
   }
   kept.since = time(object, "since");
   kept.events_read = time(object, "events_read");
+  if (const json::value* const queues = object.if_contains("queues");
+      queues != nullptr && queues->is_array()) {
+    for (const json::value& each : queues->get_array()) {
+      if (each.is_string()) kept.queues.emplace_back(std::string_view{each.get_string()});
+    }
+  }
   if (const json::value* const workers = object.if_contains("workers");
       workers != nullptr && workers->is_array()) {
     for (const json::value& each : workers->get_array()) {

@@ -27,6 +27,7 @@ struct Kept {
   std::optional<WallTime> since;        // when the history began
   std::optional<WallTime> events_read;  // when the event stream was last read to its end
   std::vector<LiveWorker> workers;
+  std::vector<std::string> queues;  // that somebody named
 };
 
 // JSON. Reading empty text gives an empty Kept; other text that cannot be read is Errc::Invalid.

@@ -224,6 +224,9 @@ const Task* LiveState::apply(const Event& event, WallTime now, std::optional<Wal
   }
   number(about_worker.origin, found->second, now, arrived);
   found->second.own_taken.take(about_worker.origin);
+  if (about_worker.queues && *about_worker.queues != found->second.state.queues) {
+    for (const std::string& queue : parts_of(*about_worker.queues)) name_queue(queue);
+  }
   found->second.last_told = about_worker.type;
   found->second.says_slots = found->second.says_slots || about_worker.slots.has_value();
   found->second.says_queues = found->second.says_queues || about_worker.queues.has_value();
@@ -304,7 +307,13 @@ bool LiveState::hear_of(const std::string& name, const WorkerFacts& facts, WallT
   if (!facts.pool.empty()) worker.pool = facts.pool;
   if (facts.slots > 0 && !worker.says_slots) worker.state.slots = facts.slots;
   if (!facts.queues.empty() && !worker.says_queues) worker.state.queues = facts.queues;
+  for (const std::string& queue : parts_of(facts.queues)) name_queue(queue);
   return true;
+}
+
+void LiveState::name_queue(const std::string& name) {
+  if (!name.empty() && (named_queues_.size() < kMostQueueNames || named_queues_.contains(name)))
+    named_queues_.insert(name);
 }
 
 void LiveState::set_silent(const std::string& name, bool silent) {
@@ -377,6 +386,7 @@ const Task* LiveState::merge(const TaskEvent& event, WallTime now,
   }
   umbel::apply(merged_, event);
   tasks_.put(merged_);
+  if (event.queue) name_queue(*event.queue);
   if (!happened) return &merged_;
   const Counted counts = counted(before, event, merged_);
   std::int64_t second = 0;
@@ -482,7 +492,7 @@ void LiveState::set_broker_error(std::string error) {
 }
 
 std::vector<QueueName> LiveState::queues_heard_of() const {
-  std::set<std::string> names;
+  std::set<std::string> names = named_queues_;
   for (const auto& [name, queue] : queues_) names.insert(name);
   for (const auto& [name, worker] : workers_) {
     for (auto& each : parts_of(worker.state.queues)) names.insert(std::move(each));

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -116,6 +117,7 @@ class LiveState {
   static constexpr std::size_t kMostWorkers = 1000;
   static constexpr std::size_t kNamesPerWorker = 200;
   static constexpr std::size_t kMostQueueDetails = 500;
+  static constexpr std::size_t kMostQueueNames = 500;
 
   LiveState(std::size_t most_tasks, WallTime started);
 
@@ -123,6 +125,9 @@ class LiveState {
   void restore(const Totals& totals) { totals_ = totals; }
   void restore(LiveWorker worker);
   void restore(const BlindSpans& spans);
+  // Queues that somebody named: a broker that cannot list its queues is asked for them.
+  void name_queue(const std::string& name);
+  [[nodiscard]] const std::set<std::string>& named_queues() const { return named_queues_; }
   void restore(Rollup rollup) { rollup_ = std::move(rollup); }
   // The rows of Names; after the rollup, which knows of minutes in which nothing happened.
   void restore_names(const std::vector<KeptRow>& rows, WallTime now);
@@ -211,7 +216,7 @@ class LiveState {
   [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] const std::map<std::string, LiveWorker>& workers() const { return workers_; }
   [[nodiscard]] const std::map<std::string, LiveQueue>& queues() const { return queues_; }
-  // Those, and what workers say that they take from.
+  // Those, those that somebody named, and what workers say that they take from.
   [[nodiscard]] std::vector<QueueName> queues_heard_of() const;
   [[nodiscard]] const std::vector<Submission>& submissions() const { return submissions_; }
   [[nodiscard]] const std::vector<ScheduleRow>& schedule() const { return schedule_; }
@@ -268,6 +273,7 @@ class LiveState {
   Totals totals_;
   std::map<std::string, LiveWorker> workers_;
   std::map<std::string, LiveQueue> queues_;
+  std::set<std::string> named_queues_;
   std::deque<Sample> samples_;  // of the queues' totals, the last 10 s
   std::vector<Submission> submissions_;
   std::vector<ScheduleRow> schedule_;

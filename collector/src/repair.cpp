@@ -164,6 +164,9 @@ std::vector<Repair::Doubt> Repair::not_held(const Answers& answers) {
          state.tasks().held(answers.asked - options_.settled, options_.most_tasks)) {
       if (task.unknown_since || !task.worker || !answers.by_worker.contains(*task.worker)) continue;
       if (held.contains(task.uuid.str())) continue;
+      // What Umbel's worker does not hold any more is back in its queue.
+      const auto worker = state.workers().find(*task.worker);
+      if (worker != state.workers().end() && worker->second.state.sw_ident == "umbel") continue;
       doubts.push_back({task.uuid, version, *task.worker, task.timestamp});
     }
   });

@@ -35,7 +35,7 @@ std::optional<CallArguments> call_arguments(const Task& task, const KeptArgument
 Permission may_retry(const Task& task, bool known, std::uint64_t bytes) {
   if (!task.name || task.name->empty())
     return {.allowed = false, .why = "its name is not known: the events that told it were missed"};
-  if (!is_final(task.state) && task.state != TaskState::Rejected)
+  if (!is_final(task.state) && task.state != TaskState::Rejected && !task.unknown_since)
     return {.allowed = false, .why = "it has not ended; it can be run again once it has"};
   if (!known && bytes > kKeptBody) {
     return {.allowed = false,
