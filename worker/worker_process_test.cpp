@@ -193,7 +193,7 @@ TEST(WorkerProcess, NamesTheConditionThatDoesNotHold) {
     return answer ? std::to_string(answer->status) + " " + answer->body : answer.error().what;
   };
   EXPECT_TRUE(eventually([&] {
-    return readyz() == "200 ready\nbroker: ok\nslots: ok\nstore: ok\n";
+    return readyz() == "200 ready\nbroker: ok\ncallers: ok\nslots: ok\nstore: ok\n";
   })) << readyz();
 
   const auto store = stand.dir.file("store.db");
@@ -208,7 +208,7 @@ TEST(WorkerProcess, NamesTheConditionThatDoesNotHold) {
   std::ofstream{store} << "this is no database" << std::string(4096, '.');
   EXPECT_TRUE(eventually([&] {
     const auto said = readyz();
-    return said.rfind("503 not ready\nbroker: ok\nslots: ok\nstore: ", 0) == 0 &&
+    return said.rfind("503 not ready\nbroker: ok\ncallers: ok\nslots: ok\nstore: ", 0) == 0 &&
            said.find(store) != std::string::npos;
   })) << readyz();
 
