@@ -9,6 +9,7 @@
 namespace umbel {
 namespace {
 constexpr std::chrono::milliseconds kLongestWait{500};
+constexpr std::chrono::milliseconds kLongestPause{1000};  // between tries
 }  // namespace
 
 Fetcher::Fetcher(Parts parts, std::string name, std::unique_ptr<Consumer> consumer,
@@ -136,7 +137,8 @@ void Fetcher::failed(const char* call, const Error& error, const std::stop_token
     const std::lock_guard lock{mutex_};
     consumer_.reset();
   }
-  (void)pause_for(stop, wait);
+  // To ask costs little, and work waits.
+  (void)pause_for(stop, std::min(wait, kLongestPause));
 }
 
 void Fetcher::reconnect(const std::stop_token& stop) {
