@@ -140,3 +140,52 @@ class Watching:
         return {key: getattr(worker, key) for key in (
             'alive', 'freq', 'pid', 'active', 'processed', 'loadavg', 'sw_ident', 'sw_ver',
             'sw_sys', 'clock', 'hostname')}
+
+
+def eventually(holds, patience=PATIENCE):
+    """The first value of `holds()` that is true."""
+    until = time.monotonic() + patience
+    while True:
+        value = holds()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise TimeoutError('it never held')
+        time.sleep(0.02)
+
+
+def random_canvas(random, steps):
+    """A chain of additions and of groups that are summed up, each by either side, and its value."""
+    def side():
+        return random.choice([(cpp, 'add', 'total'), (py, 'py.add', 'py.total')])
+
+    make, adds, _ = side()
+    value = random.randrange(100)
+    canvas = make(adds, value, 0)
+    for _ in range(steps):
+        if random.random() < 0.6:
+            make, adds, _ = side()
+            more = random.randrange(100)
+            canvas, value = canvas | make(adds, more), value + more
+        else:
+            parts, total = [], 0
+            for _ in range(random.randrange(2, 6)):
+                make, adds, _ = side()
+                more = random.randrange(100)
+                parts.append(make(adds, more))
+                total += value + more
+            make, _, totals = side()
+            canvas, value = canvas | group(parts) | make(totals), total
+    return canvas, value
+
+
+def wrong_canvases(seed, count, steps=4):
+    """Of so many random canvases that run at the same time, those that came out wrong."""
+    import random
+
+    made = random.Random(seed)
+    expected = [random_canvas(made, made.randrange(1, steps)) for _ in range(count)]
+    started = [(canvas, canvas.delay(), value) for canvas, value in expected]
+    return [[repr(canvas), value, ended] for canvas, value, ended in
+            ((canvas, value, outcome(result)) for canvas, result, value in started)
+            if ended != {'value': value}]

@@ -167,6 +167,24 @@ TEST_F(Control, RevokedTasksDoNotRun) {
   EXPECT_TRUE(both("hello", "{'from_node': 'cpp1@umbel', 'revoked': {}}").ours.is_null());
 }
 
+// Which 5.2 does not know; the texts are those of 5.5.
+TEST_F(Control, RevokedByAStamp) {
+  EXPECT_EQ(cluster
+                ->ask("told('revoke_by_stamped_headers', {'headers': {'mon': ['m1', 'm2']}, "
+                      "'terminate': False, 'signal': 'SIGTERM'}, ['cpp1@umbel'])")
+                .at(kOurs),
+            json::parse(R"({"ok": "headers {'mon': ['m1', 'm2']} flagged as revoked, )"
+                        R"(but not terminated"})"));
+  EXPECT_EQ(cluster
+                ->ask("outcome(raw('umbel', 'add', [1, 2], stamped_headers=['mon'], "
+                      "stamps={'mon': 'm2'}))")
+                .at("raised"),
+            "celery.exceptions.TaskRevokedError");
+  EXPECT_EQ(cluster->ask("outcome(raw('umbel', 'add', [1, 2], stamped_headers=['mon'], "
+                         "stamps={'mon': 'm3'}))"),
+            json::parse(R"({"value": 3})"));
+}
+
 TEST_F(Control, TheRegisteredTasks) {
   expect_alike("registered");
   expect_alike("dump_tasks");
@@ -307,6 +325,8 @@ TEST_F(Control, EveryCommandOfTheShellEndsWell) {
                               "control cancel_consumer more",
                               "control pool_grow 1",
                               "control pool_shrink 1",
+                              "control autoscale 4 2",
+                              "control pool_restart",
                               "control revoke some-id",
                               "control terminate TERM some-id"}) {
     const json::value ended =
