@@ -79,13 +79,17 @@ TEST_P(ResultStoreConformance, AForeignProducersTaskIsKnownByItsResultAlone) {
   EXPECT_FALSE(found->accepted.has_value());
 }
 
-TEST_P(ResultStoreConformance, AForeignTasksLostStartIsCountedButIsNoStatus) {
+TEST_P(ResultStoreConformance, AForeignTaskHasAStatusSinceItBegan) {
   const auto state = store->results().begin_again(TaskId{"foreign"}, "demo.add", QueueName{"mail"});
 
   ASSERT_TRUE(state.has_value());
   EXPECT_EQ(state->run, 1);
   EXPECT_EQ(state->lost_starts, 1);
-  EXPECT_EQ(store->results().find(TaskId{"foreign"}).error().code, Errc::NotFound);
+  const auto begun = store->results().find(TaskId{"foreign"});
+  ASSERT_TRUE(begun.has_value());
+  EXPECT_EQ(begun->state, TaskState::Pending);
+  EXPECT_EQ(begun->name, "demo.add");
+  EXPECT_FALSE(begun->accepted.has_value());
   EXPECT_TRUE(finish(a_success("foreign", 1, clock.wall())).stored);
 }
 
@@ -260,6 +264,7 @@ TEST_P(ResultStoreConformance, AnyRunOfCallsAgreesWithAPlainModel) {
           ++expected.run;
           ++expected.lost;
         }
+        expected.known = true;
         ASSERT_EQ(state->run, expected.run);
         break;
       }

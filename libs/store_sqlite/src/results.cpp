@@ -264,11 +264,7 @@ Result<std::vector<FinishOutcome>> SqliteResults::finish(std::span<const Finishe
 
 Result<StoredTask> SqliteResults::find(const TaskId& id) {
   return file_.read("find a task", [&](Connection& connection) -> Result<StoredTask> {
-    // A row that only counts lost starts of a foreign producer's task is no status.
-    auto row = connection.query(
-        "SELECT " UMBEL_STORED_TASK_COLUMNS
-        " FROM tasks WHERE id = ? AND (accepted IS NOT NULL OR state <> 'PENDING')",
-        id);
+    auto row = connection.query("SELECT " UMBEL_STORED_TASK_COLUMNS " FROM tasks WHERE id = ?", id);
     if (!row.next()) return not_found("no task has the id " + id.str());
     return stored_task(row);
   });

@@ -28,7 +28,7 @@ struct StoredTask {
   QueueName queue;
   TaskState state = TaskState::Pending;  // Pending, Retry, Success, Failure or Revoked
   std::optional<WallTime>
-      accepted;  // nothing: a foreign producer's task, known by its result alone
+      accepted;  // nothing: a foreign producer's task, known since a worker began it
   std::int64_t run = 0;
   std::string result;     // JSON text; for Failure the exception document; `null` when the task
                           // ignores its result
@@ -140,7 +140,7 @@ class ResultStore {
   [[nodiscard]] virtual Result<std::vector<FinishOutcome>> finish(
       std::span<const FinishedRun> runs) = 0;
 
-  // NotFound: the id was never accepted here and has no result.
+  // NotFound: the id was never accepted here, no worker has begun it, and it has no result.
   [[nodiscard]] virtual Result<StoredTask> find(const TaskId& id) = 0;
 
   // Final results with a sequence above `after`, in order: how a monitor closes tasks whose end
