@@ -1,9 +1,11 @@
 // What follows a task in a worker: callbacks, chains, groups, chords, errbacks.
 #include <gmock/gmock.h>
 
+#include <map>
 #include <mutex>
 
 #include "stand.hpp"
+#include "umbel/celery/chord_results.hpp"
 
 namespace umbel {
 namespace {
@@ -373,6 +375,120 @@ TEST_F(WorkerCanvas, UnlocksAChordOfAPythonProducer) {
   part.id = TaskId{"two"};
   (void)stand.send(part);
   EXPECT_EQ(stand.result_of(TaskId{"b"}).result, "6");
+}
+
+// Counts chords as Redis does, in memory.
+class CountingCallers final : public CallerResults {
+ public:
+  bool reaches(const CallerResult&) const override { return true; }
+  Result<void> tell(std::span<const CallerResult> results) override {
+    const std::lock_guard lock{mutex_};
+    for (const auto& result : results) told_[result.id.str()] = result;
+    return {};
+  }
+  Result<FoundResult> find(const TaskId& id) override { return not_found(id.str()); }
+  bool counts_chords() const override { return true; }
+  Result<ChordReturn> chord_part(const ChordPart& part) override {
+    const std::lock_guard lock{mutex_};
+    auto& chord = chords_[part.group];
+    chord.parts[{part.index.value_or(1000), part.id.str()}] = celery::encode_chord_part(part);
+    if (chord.size == 0 || chord.parts.size() < chord.size) return ChordReturn{};
+    std::vector<std::string> parts;
+    for (const auto& [place, text] : chord.parts) parts.push_back(text);
+    return celery::join_chord(parts);
+  }
+  Result<void> chord_ended(const std::string& group) override {
+    const std::lock_guard lock{mutex_};
+    chords_.erase(group);
+    return {};
+  }
+  Result<void> set_chord_size(const std::string& group, std::uint64_t size) override {
+    const std::lock_guard lock{mutex_};
+    if (refusals > 0) {
+      --refusals;
+      return unavailable("out, says the test");
+    }
+    chords_[group].size = size;
+    return {};
+  }
+  Result<void> save_group(const ResultTree&) override { return {}; }
+  Result<void> ping() override { return {}; }
+
+  std::optional<CallerResult> told(const std::string& id) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = told_.find(id);
+    return found == told_.end() ? std::nullopt : std::optional{found->second};
+  }
+  int refusals = 0;  // of the calls to come
+
+ private:
+  struct Chord {
+    std::uint64_t size = 0;
+    std::map<std::pair<std::int64_t, std::string>, std::string> parts;
+  };
+  mutable std::mutex mutex_;
+  std::map<std::string, CallerResult> told_;
+  std::map<std::string, Chord> chords_;
+};
+
+class WorkerCountedChords : public WorkerCanvas {
+ protected:
+  WorkerCountedChords() { stand.options.callers = &callers; }
+  CallerResult told(const std::string& id) {
+    EXPECT_TRUE(eventually([&] { return callers.told(id).has_value(); })) << id;
+    return callers.told(id).value_or(CallerResult{});
+  }
+  CountingCallers callers;
+};
+
+TEST_F(WorkerCountedChords, RunTheirBodyWhenTheLastPartEnds) {
+  callers.refusals = 2;
+  const auto worker = stand.start();
+  (void)stand.send(message("add", "[1, 2]", R"({"chain": [
+    {"task": "add", "args": [1000], "options": {"task_id": "end"}},
+    {"task": "celery.chord", "subtask_type": "chord", "options": {"task_id": "body"}, "kwargs": {
+      "header": [{"task": "add", "args": [10]}, {"task": "add", "args": [20]},
+        {"task": "celery.chord", "subtask_type": "chord", "kwargs": {
+          "header": [{"task": "add", "args": [1]}, {"task": "add", "args": [2]}],
+          "body": {"task": "sum"}}}],
+      "body": {"task": "sum"}}}]})"));
+
+  EXPECT_EQ(stand.result_of(TaskId{"end"}).result, "1045");
+  EXPECT_EQ(told("body").result, "45");
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+}
+
+TEST_F(WorkerCountedChords, FailTogetherWithTheChordAroundThem) {
+  const auto worker = stand.start();
+  // The inner chord's body is a part of the outer one, and never runs.
+  (void)stand.send(message("add", "[1, 2]", R"({"chain": [
+    {"task": "celery.chord", "subtask_type": "chord", "options": {"task_id": "outer"}, "kwargs": {
+      "header": [{"task": "add", "args": [1]},
+        {"task": "celery.chord", "subtask_type": "chord", "options": {"task_id": "inner"}, "kwargs": {
+          "header": [{"task": "fail"}, {"task": "add", "args": [2]}],
+          "body": {"task": "sum"}}}],
+      "body": {"task": "sum", "options": {"link_error": [{"task": "note"}]}}}}]})"));
+
+  const auto outer = stand.result_of(TaskId{"outer"});
+  EXPECT_EQ(outer.state, TaskState::Failure);
+  EXPECT_EQ(Stand::field(outer, "exc_type"), "ChordError");
+  EXPECT_THAT(Stand::field(outer, "exc_message"), HasSubstr("Dependency inner raised"));
+  EXPECT_EQ(told("outer").state, TaskState::Failure);
+  EXPECT_EQ(told("inner").state, TaskState::Failure);
+  EXPECT_TRUE(eventually([&] { return notes().size() == 1; }));
+}
+
+TEST_F(WorkerCountedChords, FailWhenAChainInTheirHeaderBreaks) {
+  const auto worker = stand.start();
+  auto part = message("fail", "[]", R"({"chain": [
+      {"task": "add", "options": {"task_id": "last", "group_id": "g", "group_index": 0,
+       "chord": {"task": "sum", "options": {"task_id": "body"}}}}]})");
+  ASSERT_TRUE(callers.set_chord_size("g", 1));
+  (void)stand.send(part);
+  EXPECT_EQ(Stand::field(stand.result_of(TaskId{"body"}), "exc_message"),
+            "Dependency last raised ValueError('no')");
+  EXPECT_EQ(told("last").state, TaskState::Failure);
+  EXPECT_EQ(told("body").state, TaskState::Failure);
 }
 
 }  // namespace
