@@ -113,6 +113,19 @@ Ending revoked_as(const std::string& why) {
 
 }  // namespace
 
+// Celery gives the limit itself as the exception's argument.
+Ending hard_limit_passed(double seconds) {
+  const auto limit = fmt::format("{:g}", seconds);
+  auto ending =
+      failed(raised(Raised::Kind::Final, "TimeLimitExceeded", limit, "billiard.exceptions"));
+  auto document = celery::exception_document("TimeLimitExceeded", limit, "billiard.exceptions");
+  document["exc_message"] = boost::json::array{celery::parse_json(limit).value()};
+  ending.result = celery::to_json(document);
+  ending.shown = fmt::format("TimeLimitExceeded({})", limit);
+  ending.traceback.clear();
+  return ending;
+}
+
 Ending revoked_as_expired() {
   auto ending = revoked_as("expired");
   ending.expired = true;
@@ -175,11 +188,6 @@ Raised never_returned(double seconds, double grace) {
                 fmt::format("the soft time limit of {:g} s passed, and the task did not return "
                             "within {:g} s after it",
                             seconds, grace),
-                "billiard.exceptions");
-}
-
-Raised hard_limit_passed(double seconds) {
-  return raised(Raised::Kind::Final, "TimeLimitExceeded", fmt::format("{:g}", seconds),
                 "billiard.exceptions");
 }
 

@@ -49,6 +49,7 @@ struct Ending {
 // celery::kMaxBody) makes it a failure that says so.
 [[nodiscard]] Ending succeeded(boost::json::value value, bool ignore_result);
 [[nodiscard]] Ending failed(const Raised& raised);
+[[nodiscard]] Ending hard_limit_passed(double seconds);
 [[nodiscard]] Ending revoked_as_expired();
 [[nodiscard]] Ending revoked_as_terminated(int signal);
 [[nodiscard]] Ending revoked_by_request();
@@ -69,7 +70,6 @@ struct Attempt {
 [[nodiscard]] Raised worker_lost(std::int64_t times);
 [[nodiscard]] Raised soft_limit_passed(double seconds);
 [[nodiscard]] Raised never_returned(double seconds, double grace);
-[[nodiscard]] Raised hard_limit_passed(double seconds);
 // `how`: `signal 11 (SIGSEGV)`; `job`: its number in this worker, as Celery tells it.
 [[nodiscard]] Raised process_lost(const std::string& how, std::uint64_t job);
 [[nodiscard]] Raised cannot_be_followed(const std::string& reason);

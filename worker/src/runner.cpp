@@ -172,7 +172,7 @@ std::optional<Ending> Runner::ending_of(const Lost& lost, Ended& ended, const Ru
   switch (lost.why) {
     case Lost::Why::TimedOut:
       tell("task killed: its hard time limit passed");
-      ending = failed(hard_limit_passed(limits.hard.value_or(0)));
+      ending = hard_limit_passed(limits.hard.value_or(0));
       break;
     case Lost::Why::Overdue:
       tell("task killed: it did not return when its soft time limit passed");
