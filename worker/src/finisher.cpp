@@ -224,7 +224,10 @@ Result<std::vector<FinishOutcome>> Finisher::finish_all(std::vector<FinishedRun>
       const auto ended = std::ranges::find_if(batch, [&run](const Ended& each) {
         return each.finished && each.finished->id == run.id && each.finished->run == run.run;
       });
-      if (ended == batch.end()) return one.error();
+      if (ended == batch.end()) {  // what fell with a revoked task: the others must not wait for it
+        outcomes.emplace_back();
+        continue;
+      }
       conclude(*ended, ending, parts_.by, run.done, run.runtime);
       ended->finished->traceback.clear();
       run = *ended->finished;
