@@ -12,7 +12,7 @@ namespace umbel::broker_rabbitmq {
 namespace {
 
 constexpr const char* kDelayed = "delayed levels";
-constexpr std::chrono::seconds kLookAgain{30};
+constexpr std::chrono::seconds kLookAgain{10};
 
 Result<void> bind_exchange(Session& session, const std::string& destination,
                            const std::string& source, const std::string& key) {
