@@ -51,6 +51,22 @@ class Redelivery : public ::testing::Test {
   const WallTime begin = engines.clock.wall();
 };
 
+TEST_F(Redelivery, HowFarEachWorkerWasTakenInIsKeptWithTheCountsAndSoAreQueuesNames) {
+  LiveState state{100, begin};
+  state.apply(from(beat(at(0)), 7, 1), at(0));
+  state.apply(from(received("a", at(1)), 7, 2), at(1));
+  state.hear_of("w1@host", {.pid = 7, .slots = 2, .pool = "prefork", .queues = "mail,celery"},
+                at(1));
+  const auto kept = from_note(to_note(state, begin, {})).value();
+  EXPECT_EQ(kept.queues, (std::vector<std::string>{"celery", "mail"}));
+  ASSERT_EQ(kept.workers.size(), 1U);
+  const TakenIn& tasks = kept.workers[0].tasks_taken;
+  EXPECT_EQ(tasks.at, at(1));
+  EXPECT_EQ(tasks.clock, 2);
+  EXPECT_EQ(tasks.pid, 7);
+  EXPECT_EQ(kept.workers[0].own_taken.clock, 1);
+}
+
 TEST_F(Redelivery, WhatComesAgainInTheSameRunCountsNothing) {
   Session run{engines};
   engines.publish(story());

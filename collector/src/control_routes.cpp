@@ -70,6 +70,7 @@ Result<std::string> carry_out(const ApiParts& parts, const std::string& worker,
   if (!said) return said.error();
   // What it said of itself before is out of date.
   (void)parts.inspector.inspect({worker});
+  parts.inspector.again(worker);
   return command.done.empty() ? *said : command.done;
 }
 

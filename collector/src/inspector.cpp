@@ -1,6 +1,7 @@
 #include "inspector.hpp"
 
 #include <array>
+#include <utility>
 
 #include "umbel/base/text.hpp"
 
@@ -57,13 +58,19 @@ void Inspector::look() {
   if (!woken_) woken_ = control_.tell({.method = "heartbeat"}).has_value();
   const auto now = clock_.steady();
   const auto fresh = fresh_ones();
+  std::set<std::string> asked_for{fresh.begin(), fresh.end()};
+  {
+    const std::lock_guard lock{mutex_};
+    asked_for.merge(std::exchange(again_, {}));
+  }
   wanted_ = repair_.wants_answers() || wanted_;
   const auto since = asked_ ? now - *asked_ : options_.ask_every;
   const bool everybody = since >= options_.ask_every || (wanted_ && since >= options_.again_after);
   if (everybody) wanted_ = false;
   if (everybody) asked_ = now;
-  if (everybody || !fresh.empty()) {
-    const auto asked = inspect(everybody ? std::vector<std::string>{} : fresh);
+  if (everybody || !asked_for.empty()) {
+    const auto asked = inspect(everybody ? std::vector<std::string>{}
+                                         : std::vector(asked_for.begin(), asked_for.end()));
     if (!asked) log_.debug("workers were asked", {{"why not", asked.error().what}});
   }
   if (options_.enable_events && !fresh.empty())
@@ -73,6 +80,11 @@ void Inspector::look() {
     look_for_silent_ones();
   }
   repair_.look();
+}
+
+void Inspector::again(const std::string& worker) {
+  const std::lock_guard lock{mutex_};
+  again_.insert(worker);
 }
 
 // Those that were not online at the last look, or are another process since.

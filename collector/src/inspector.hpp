@@ -42,6 +42,9 @@ class Inspector {
   // Asks these workers now, all of them if none is named, and waits for what they say. An error:
   // none of them answered anything, or the broker does not; what was known stays. Thread-safe.
   [[nodiscard]] Result<void> inspect(const std::vector<std::string>& workers);
+  // Asks this worker at the next look: Celery's answer to some commands before they are carried
+  // out. Thread-safe.
+  void again(const std::string& worker);
 
  private:
   struct Sight {  // of a worker, at the last look
@@ -71,6 +74,7 @@ class Inspector {
   std::map<std::string, Sight> sights_;        // at the last look
   std::map<std::string, Sight> event_sights_;  // at the last look for events
   std::mutex mutex_;
+  std::set<std::string> again_;  // under the mutex
   std::condition_variable_any wake_;
   std::jthread thread_;
 };
