@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{2000}, kLook{500};
 constexpr std::chrono::milliseconds kGoodbye{2500};
+constexpr std::chrono::milliseconds kStoodStill{1000};  // twice the longest sleep
 constexpr std::chrono::milliseconds kShortLife{1000}, kShortLifePause{500};
 constexpr int kShortLives = 3;
 
@@ -219,9 +220,18 @@ void Link::run(const std::stop_token& stop) {
   done_.notify_all();
 }
 
+void Link::catch_up(std::chrono::milliseconds limit) {
+  const Steady::time_point looked{Steady::duration{looked_}};
+  if (Steady::now() - looked < kStoodStill) return;
+  (void)call<void>(limit, [](Session&) -> Result<void> { return {}; });
+}
+
 void Link::serve(Session& session, const std::stop_token& stop) {
   while (!stop.stop_requested() && !session.failure()) {
     (void)session.drain();
+    // Its users hear of a loss before anybody who waits for a command or for this look does.
+    if (session.failure()) return;
+    looked_ = Steady::now().time_since_epoch().count();
     const auto next = session.catch_up();
     if (run_commands(session)) continue;
     // Nothing to read is left behind when we wait: what the library has taken in already makes no

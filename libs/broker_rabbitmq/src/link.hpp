@@ -6,6 +6,7 @@
 // Unavailable at once, until it is there.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -77,6 +78,10 @@ class Link {
 
   [[nodiscard]] std::optional<Error> outage() const;
 
+  // If the thread has not looked at its connection for a while, as after the whole process was
+  // stopped, waits up to `limit` until it has: what was lost meanwhile is known then.
+  void catch_up(std::chrono::milliseconds limit);
+
  private:
   template <class T>
   class Answer {
@@ -125,6 +130,7 @@ class Link {
   std::vector<std::shared_ptr<ChannelUser>> users_;
   std::optional<Error> error_;  // while it is out
   bool ended_ = false;
+  std::atomic<Steady::rep> looked_ = 0;  // when it last looked, in ticks of the steady clock
   std::minstd_rand random_;
   std::size_t next_host_ = 0;
   std::mutex done_mutex_;

@@ -17,7 +17,7 @@ namespace umbel {
 namespace broker_rabbitmq {
 namespace {
 
-constexpr std::chrono::milliseconds kCloseLimit{2000};
+constexpr std::chrono::milliseconds kCloseLimit{2000}, kLookLimit{1000};
 // Shorter waits are held by the consumer that gets the message.
 constexpr std::chrono::seconds kShortestDelay{1};
 constexpr std::size_t kLongestName = 255;
@@ -107,6 +107,7 @@ class RabbitConsumer final : public Consumer {
 
  private:
   std::vector<DeliveryTag> settle(std::span<const DeliveryTag> tags, Receiver::Settle how) {
+    receiver_.link().catch_up(kLookLimit);
     bool must_flush = false;
     auto lost = receiver_->settle(tags, how, must_flush);
     if (must_flush) {
