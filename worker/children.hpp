@@ -23,4 +23,13 @@ inline std::set<pid_t> children_of(pid_t parent) {
   return found;
 }
 
+// A zombie, which nobody has waited for yet, has ended too.
+inline bool lives(pid_t process) {
+  std::ifstream in{"/proc/" + std::to_string(process) + "/stat"};
+  std::string line;
+  std::getline(in, line);
+  const auto name_end = line.rfind(')');
+  return name_end != std::string::npos && line.at(name_end + 2) != 'Z';
+}
+
 }  // namespace umbel::testing

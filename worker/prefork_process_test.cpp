@@ -17,18 +17,10 @@ using ::testing::AllOf;
 using testing::children_of;
 using testing::eventually;
 using ::testing::HasSubstr;
+using testing::lives;
 using testing::Process;
 using ::testing::SizeIs;
 using testing::Stand;
-
-// A zombie, which nobody has waited for yet, has ended too.
-bool lives(pid_t process) {
-  std::ifstream in{"/proc/" + std::to_string(process) + "/stat"};
-  std::string line;
-  std::getline(in, line);
-  const auto name_end = line.rfind(')');
-  return name_end != std::string::npos && line.at(name_end + 2) != 'Z';
-}
 
 bool none_lives(const std::set<pid_t>& processes) { return std::ranges::none_of(processes, lives); }
 

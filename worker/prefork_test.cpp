@@ -121,6 +121,11 @@ TEST_F(Prefork, KillsATaskAtItsHardLimit) {
   sent.args = {60};
   sent.time_limit = 0.1;
   EXPECT_EQ(Stand::field(stand.result_of(stand.send(sent), 30s), "exc_type"), "TimeLimitExceeded");
+  sent.time_limit = 1;
+  EXPECT_EQ(stand.result_of(stand.send(sent), 30s).result,
+            R"({"exc_type": "TimeLimitExceeded", "exc_message": [1], )"
+            R"("exc_module": "billiard.exceptions"})")
+      << "as Celery writes it";
   EXPECT_EQ(run("same", "[5]").result, "5");
 }
 
@@ -168,6 +173,7 @@ TEST_F(Prefork, StartsAProcessAgainThatWasKilledWhileItHadNothingToDo) {
   const auto worker = stand.start();
   const auto first = run("pid").result;
   ASSERT_EQ(kill(std::stoi(first), SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] { return !testing::lives(std::stoi(first)); }));
   const auto second = run("pid");
   EXPECT_EQ(second.state, TaskState::Success) << "the task had not been given to it";
   EXPECT_NE(second.result, first);
