@@ -136,14 +136,16 @@ TEST(PreforkProcess, SaysWhyItIsNotReady) {
     std::filesystem::rename(store + part, store + ".away" + part, missing);
   }
   std::ofstream{store} << "this is no database" << std::string(4096, '.');
-  for (const auto child : children_of(worker.pid())) kill(child, SIGKILL);
+  const auto killed = children_of(worker.pid());
+  for (const auto child : killed) kill(child, SIGKILL);
+  ASSERT_TRUE(eventually([&] { return none_lives(killed); }));
   EXPECT_TRUE(eventually([&] { return readyz().rfind("503 ", 0) == 0; })) << readyz();
   for (const auto* part : {"-wal", "-shm", ""}) {
     std::error_code missing;
     std::filesystem::rename(store + ".away" + part, store + part, missing);
   }
   EXPECT_TRUE(eventually([&] { return readyz().rfind("200 ", 0) == 0; }, 20s)) << readyz();
-  EXPECT_EQ(stand.result_of(stand.send("add", "[3, 4]"), 30s).result, "7");
+  EXPECT_EQ(stand.result_of(stand.send("add", "[3, 4]"), 30s).result, "7") << worker.log();
 }
 
 }  // namespace
