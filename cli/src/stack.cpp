@@ -90,8 +90,7 @@ ProgramPlan worker(const StackOptions& options, const Ports& ports, int number) 
          fmt::format("--metrics-port={}", plan.port), "--log-tasks",
          "--touch-dir=" + (options.var_dir / "touch").string());
   if (real_reddit(options)) {
-    append(plan.command.environment,
-           std::pair{"UMBEL_REDDIT_CLIENT_ID", options.reddit_client_id},
+    append(plan.command.environment, std::pair{"UMBEL_REDDIT_CLIENT_ID", options.reddit_client_id},
            std::pair{"UMBEL_REDDIT_CLIENT_SECRET", options.reddit_client_secret});
   } else {
     append(

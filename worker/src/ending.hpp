@@ -36,9 +36,9 @@ struct Ending {
   std::string result = "null";           // JSON text for the store
   // With Success: what was returned. Nothing: `result` is the text of it.
   std::optional<boost::json::value> value;
-  std::string traceback;                 // empty: none
-  std::string shown;                     // repr of the value or exception, for events and logs
-  std::string message;                   // `Type: message`; empty for Success
+  std::string traceback;  // empty: none
+  std::string shown;      // repr of the value or exception, for events and logs
+  std::string message;    // `Type: message`; empty for Success
   std::optional<std::chrono::milliseconds> retry_in;  // with Retry
   bool postponed = false;                             // with Retry: it counts as no attempt
   bool expired = false;                               // with Revoked

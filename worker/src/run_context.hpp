@@ -19,7 +19,8 @@ struct RunControl {
   std::atomic<bool> limit_passed{false};
   std::atomic<bool> worker_stops{false};
   std::atomic<bool> given_up{false};  // did not return: ended without it
-  std::atomic<std::int64_t> started{0};  // when its function was called, in microseconds; 0: not yet
+  std::atomic<std::int64_t> started{
+      0};  // when its function was called, in microseconds; 0: not yet
   // What may only be asked of a run that can be killed (Callers::can_kill).
   std::atomic<bool> overdue{false};    // did not return after it was told to stop: to be killed
   std::atomic<bool> abandoned{false};  // the worker ends without it: to be killed

@@ -42,7 +42,7 @@ class Runner {
     const TimeLimits& time_limits;
     const Revocations& revocations;
     const Clock& clock;
-    std::function<void(Overdue)> overdue;  // called from the thread of `limits`
+    std::function<void(Overdue)> overdue;            // called from the thread of `limits`
     std::function<void(CallerResult)> tell_state{};  // to callers outside; empty: nobody
   };
   struct Ways {

@@ -11,13 +11,13 @@ namespace umbel {
 
 enum class Verdict {
   Run,
-  Hold,      // until its eta
-  SendOn,    // its eta is too far away to hold it: back to the broker as a delayed message
-  Drop,      // the task has its result, or a newer attempt: only acknowledge
-  Unfit,     // not a task message
-  Unknown,   // no such task here
+  Hold,     // until its eta
+  SendOn,   // its eta is too far away to hold it: back to the broker as a delayed message
+  Drop,     // the task has its result, or a newer attempt: only acknowledge
+  Unfit,    // not a task message
+  Unknown,  // no such task here
   Expired,
-  Revoked,  // by remote control
+  Revoked,     // by remote control
   WorkerLost,  // it took too many workers with it
 };
 

@@ -41,8 +41,7 @@ Result<void> check_envelope(const TaskRequest& request) {
 }
 
 celery::TaskMessage message_for(const TaskRequest& request, const TaskId& id,
-                                enqueue::Arguments arguments,
-                                boost::json::object headers,
+                                enqueue::Arguments arguments, boost::json::object headers,
                                 const std::optional<CatalogueEntry>& entry,
                                 const std::string& origin) {
   celery::TaskMessage message;
@@ -84,8 +83,8 @@ Result<AcceptedTask> prepare(const TaskRequest& request, enqueue::KnownTasks& ca
   task.id = request.id ? *request.id : ordered_task_id(now);
   task.name = request.name;
   task.queue = request.queue.value_or(entry ? entry->queue : QueueName{kDefaultQueue});
-  task.message = celery::encode_task(message_for(
-      request, task.id, std::move(*arguments), std::move(headers->get_object()), entry, origin));
+  task.message = celery::encode_task(message_for(request, task.id, std::move(*arguments),
+                                                 std::move(headers->get_object()), entry, origin));
   task.not_before = request.eta;
   return task;
 }

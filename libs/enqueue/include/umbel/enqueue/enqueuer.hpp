@@ -32,7 +32,7 @@ struct TaskRequest {
   std::optional<QueueName> queue;  // nothing: the catalogue's for this name, else `umbel`
   std::optional<WallTime> eta, expires;
   int priority = 0;
-  TaskId root, parent;  // empty: its own root, no parent
+  TaskId root, parent;    // empty: its own root, no parent
   std::string headers{};  // JSON text, an object: further headers, as its stamps; empty: none
 };
 

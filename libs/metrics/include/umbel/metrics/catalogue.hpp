@@ -96,12 +96,11 @@ inline const Family kTasksStuck{"umbel_tasks_stuck_total",
                                 "limit.",
                                 {"task"},
                                 {}};
-inline const Family kProcessesLost{
-    "umbel_task_processes_lost_total",
-    Kind::Counter,
-    "Task processes that ended before their time (prefork), by why.",
-    {"why"},
-    {}};
+inline const Family kProcessesLost{"umbel_task_processes_lost_total",
+                                   Kind::Counter,
+                                   "Task processes that ended before their time (prefork), by why.",
+                                   {"why"},
+                                   {}};
 inline const Family kControlRequests{
     "umbel_control_requests_total",
     Kind::Counter,
@@ -116,7 +115,8 @@ inline const Family kTasksUndecodable{"umbel_tasks_undecodable_total",
 inline const Family kCallerResults{
     "umbel_caller_results_total",
     Kind::Counter,
-    "States of tasks for callers outside, by outcome: told, refused, skipped (one on the way, while "
+    "States of tasks for callers outside, by outcome: told, refused, skipped (one on the way, "
+    "while "
     "nothing could be told), dropped (too many waited, or the worker stopped).",
     {"outcome"},
     {}};
@@ -131,13 +131,13 @@ inline const Family kCallerResultErrors{"umbel_caller_result_errors_total",
                                         "Calls to where callers read that failed.",
                                         {"call"},
                                         {}};
-inline const Family kChordParts{
-    "umbel_chord_parts_total",
-    Kind::Counter,
-    "Parts of chords counted where callers read, by outcome: waiting, complete (the body was sent), "
-    "failed, refused.",
-    {"outcome"},
-    {}};
+inline const Family kChordParts{"umbel_chord_parts_total",
+                                Kind::Counter,
+                                "Parts of chords counted where callers read, by outcome: waiting, "
+                                "complete (the body was sent), "
+                                "failed, refused.",
+                                {"outcome"},
+                                {}};
 inline const Family kEventsSent{
     "umbel_events_sent_total", Kind::Counter, "Events handed to the broker.", {}, {}};
 inline const Family kEventsDropped{"umbel_events_dropped_total",

@@ -36,7 +36,7 @@ struct StoredTask {
   std::string worker;
   std::optional<double> runtime;  // seconds
   std::optional<WallTime> done;
-  std::uint64_t sequence = 0;  // of the final result, rising; 0 before
+  std::uint64_t sequence = 0;        // of the final result, rising; 0 before
   std::vector<ResultTree> children;  // what the task sent
 };
 
