@@ -50,6 +50,8 @@ function(umbel_test)
     target_include_directories(${A_NAME}_test PRIVATE src)
   endif()
   target_link_libraries(${A_NAME}_test PRIVATE ${A_DEPS} umbel_test_support GTest::gmock GTest::gtest_main umbel::warnings)
+  # What is tried is optimised; what tries it compiles a third faster so.
+  target_compile_options(${A_NAME}_test PRIVATE -O0)
   set_target_properties(${A_NAME}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   target_compile_definitions(${A_NAME}_test PRIVATE
     UMBEL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" UMBEL_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
