@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <stdexcept>
 
@@ -103,18 +104,30 @@ bool accepts(std::uint16_t port) {
 
 }  // namespace
 
-RabbitServer::RabbitServer(RabbitOptions options)
-    : options_{std::move(options)},
-      port_{server_port()},
-      tls_port_{options_.tls ? server_port() : std::uint16_t{0}},
-      management_port_{options_.management ? server_port() : std::uint16_t{0}},
-      mapper_port_{server_port()},
-      peers_port_{server_port()},
-      eval_port_{server_port()} {
+RabbitServer::RabbitServer(RabbitOptions options) : options_{std::move(options)} {
   if (!std::filesystem::exists(kServer)) {
     throw std::runtime_error{fmt::format("{} is missing: install rabbitmq-server", kServer)};
   }
   if (options_.tls) write_certificates();
+  settle();
+  try {
+    start();
+  } catch (const std::runtime_error& error) {
+    // Seconds pass between the choice of a port and its use, and tests beside this one choose too.
+    std::cerr << "once more, on other ports: " << error.what() << '\n';
+    server_->kill();
+    settle();
+    start();
+  }
+}
+
+void RabbitServer::settle() {
+  port_ = server_port();
+  tls_port_ = options_.tls ? server_port() : std::uint16_t{0};
+  management_port_ = options_.management ? server_port() : std::uint16_t{0};
+  mapper_port_ = server_port();
+  peers_port_ = server_port();
+  eval_port_ = server_port();
   write_configuration();
   const std::string mapper_port = std::to_string(mapper_port_);
   mapper_ = std::make_unique<Process>(
@@ -144,7 +157,6 @@ RabbitServer::RabbitServer(RabbitOptions options)
           {"RABBITMQ_SERVER_ERL_ARGS", options_.all_cores
                                            ? "+sbwt none +P 1048576 +t 5000000"
                                            : "+S 1:1 +sbwt none +A 4 +P 1048576 +t 5000000"}});
-  start();
 }
 
 RabbitServer::~RabbitServer() = default;

@@ -81,12 +81,14 @@ class RabbitServer {
   [[nodiscard]] std::string end_of_log() const { return server_->end_of_log(); }
 
  private:
+  void settle();  // ports, configuration and processes that know them
   void write_configuration();
   void write_certificates();
 
   RabbitOptions options_;
   TempDir dir_;
-  std::uint16_t port_, tls_port_, management_port_, mapper_port_, peers_port_, eval_port_;
+  std::uint16_t port_ = 0, tls_port_ = 0, management_port_ = 0;
+  std::uint16_t mapper_port_ = 0, peers_port_ = 0, eval_port_ = 0;
   int vhosts_ = 0;
   std::unique_ptr<Process> mapper_;  // epmd: without it no Erlang node with a name comes up
   std::unique_ptr<Process> server_;
