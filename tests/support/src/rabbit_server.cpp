@@ -291,14 +291,16 @@ void RabbitServer::close_connections() {
   eval("rabbit_networking:close_connections(rabbit_networking:connections(), \"by the test\").");
 }
 
+// A queue that goes meanwhile is not there.
 std::vector<RabbitQueue> RabbitServer::queues(const std::string& vhost) {
   const std::string text = eval(fmt::format(
-      "lists:flatten([case rabbit_amqqueue:info(Q, [name, type, messages_ready, "
+      "lists:flatten([try rabbit_amqqueue:info(Q, [name, type, messages_ready, "
       "messages_unacknowledged, consumers, durable, auto_delete]) of "
       "[{{_, {{resource, _, queue, Name}}}} | Rest] -> "
       "io_lib:format(\"~ts\\t~p\\t~p\\t~p\\t~p\\t~p\\t~p~n\", "
       "[Name | [case V of rabbit_classic_queue -> classic; rabbit_quorum_queue -> quorum; "
-      "rabbit_stream_queue -> stream; '' -> 0; _ -> V end || {{_, V}} <- Rest]]) end "
+      "rabbit_stream_queue -> stream; '' -> 0; _ -> V end || {{_, V}} <- Rest]]) catch exit:_ -> "
+      "[] end "
       "|| Q <- rabbit_amqqueue:list({})]).",
       binary(vhost)));
   std::vector<RabbitQueue> all;
