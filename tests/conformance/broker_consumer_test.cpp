@@ -115,6 +115,46 @@ TEST_P(BrokerConsumer, ACancelledQueueCanBeAddedAgain) {
   EXPECT_THAT(bodies(take_all(*consumer, 1)), ElementsAre("a1"));
 }
 
+TEST_P(BrokerConsumer, AQueueFromItsOwnExchangeIsAQueueLikeAnyOther) {
+  const auto broker = open();
+  const auto consumer = consume(*broker, 10, {"a"});
+  ASSERT_TRUE(consumer->add_queue_from(QueueName{"b"}, {"b", "direct", "b"}));
+  publish(*broker, {a_message("b1", 0, "b")});
+  EXPECT_THAT(bodies(take_all(*consumer, 1)), ElementsAre("b1"));
+}
+
+TEST_P(BrokerConsumer, AQueueFromAnExchangeGetsWhatIsSentThere) {
+  const auto broker = open();
+  const auto consumer = consume(*broker, 10, {"a"});
+  const QueueBinding shapes{"shapes", "topic", "area.*"};
+  const auto added = consumer->add_queue_from(QueueName{"b"}, shapes);
+  if (!traits().has_exchanges) {
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().code, Errc::Invalid);
+    EXPECT_THAT(added.error().what, ::testing::HasSubstr("`b`"));
+    EXPECT_THAT(added.error().what, ::testing::HasSubstr("no exchanges"));
+    return;
+  }
+  ASSERT_TRUE(added) << added.error().what;
+  ASSERT_TRUE(consumer->add_queue_from(QueueName{"b"}, shapes)) << "twice is once";
+  EXPECT_TRUE(consumers_are(*broker, "b", 1));
+  ASSERT_TRUE(broker->reply({"shapes", "area.large"}, a_message("b1").message));
+  ASSERT_TRUE(broker->reply({"shapes", "volume.large"}, a_message("nobody's").message));
+  publish(*broker, {a_message("b2", 0, "b")});
+  const auto taken = take_all(*consumer, 2);
+  EXPECT_THAT(bodies(taken), ElementsAre("b1", "b2"));
+  EXPECT_THAT(ack(*consumer, taken), IsEmpty());
+
+  for (const auto& wrong : {QueueBinding{"shapes", "fanout", "x"}, QueueBinding{"", "direct", "x"},
+                            QueueBinding{"other", "circular", "x"}}) {
+    const auto refused = consumer->add_queue_from(QueueName{"c"}, wrong);
+    ASSERT_FALSE(refused) << wrong.exchange << " " << wrong.type;
+    EXPECT_EQ(refused.error().code, Errc::Invalid) << refused.error().what;
+  }
+  publish(*broker, {a_message("b3", 0, "b")});
+  EXPECT_THAT(bodies(take_all(*consumer, 1)), ElementsAre("b3")) << "nothing else was changed";
+}
+
 TEST_P(BrokerConsumer, ALargerPrefetchLetsOneWhoWaitsGoOn) {
   const auto broker = open();
   publish(*broker, {a_message("1"), a_message("2"), a_message("3")});

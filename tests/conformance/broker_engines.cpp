@@ -55,6 +55,7 @@ BrokerTraits rabbitmq_traits() {
   traits.top_priority = 10;
   traits.knows_delayed = traits.knows_unacked = traits.knows_totals = traits.knows_oldest = false;
   traits.numbered_stream = traits.keeps_early_events = false;
+  traits.has_exchanges = true;
   return traits;
 }
 

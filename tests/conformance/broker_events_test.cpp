@@ -274,6 +274,35 @@ TEST_P(BrokerEvents, ManyPublishersMakeOneStream) {
   EXPECT_EQ(seen.size(), 3 * kBatches);
 }
 
+TEST_P(BrokerEvents, OfWorkersCanBeHeardAlone) {
+  const auto broker = open();
+  const auto listening = broker->worker_events();
+  if (!traits().has_exchanges) {
+    ASSERT_FALSE(listening);
+    EXPECT_EQ(listening.error().code, Errc::Invalid);
+    return;
+  }
+  ASSERT_TRUE(listening) << listening.error().what;
+  const auto other = open();
+  const auto tell = [&](const char* body, const char* key) {
+    ASSERT_TRUE(other->publish_events(body, {.key = key, .node = "w1@here"}));
+  };
+  tell("[1]", "task.multi");
+  tell("{\"n\": 2}", "worker.heartbeat");
+  tell("{\"n\": 3}", "worker.offline");
+  std::vector<std::string> heard;
+  while (heard.size() < 2) {
+    const auto some = (*listening)->next(10, kLong, {});
+    ASSERT_TRUE(some) << some.error().what;
+    ASSERT_FALSE(some->empty());
+    heard.insert(heard.end(), some->begin(), some->end());
+  }
+  EXPECT_EQ(heard, (std::vector<std::string>{"{\"n\": 2}", "{\"n\": 3}"}));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE((*listening)->next(10, kLong, stop.get_token())->empty());
+}
+
 TEST_P(BrokerEvents, ASubscriberNeedsAName) {
   const auto broker = open();
   const auto refused = broker->subscribe({});

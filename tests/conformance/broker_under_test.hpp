@@ -40,6 +40,7 @@ struct BrokerTraits {
   // not committed comes again whatever `after` says, and what was cut off leaves no hole.
   bool numbered_stream = true;
   bool keeps_early_events = true;  // a new subscriber sees what was published before
+  bool has_exchanges = false;      // queues can be bound to any, and events be heard by routing key
 };
 
 struct BrokerUnderTest {

@@ -13,24 +13,24 @@ namespace umbel::broker_rabbitmq {
 namespace {
 
 constexpr std::chrono::milliseconds kLook{50};
-// kombu's own: a request is worth reading for five minutes, a queue without a reader goes soon.
-constexpr std::int32_t kTimeToLive = 300'000, kExpires = 10'000;
 
 }  // namespace
 
 Mailbox::Mailbox(std::string exchange, const char* type, std::string queue, std::string key,
-                 std::size_t bound)
+                 std::size_t bound, Kind kind)
     : exchange_{std::move(exchange)},
       type_{type},
       queue_{std::move(queue)},
       key_{std::move(key)},
-      bound_{bound} {}
+      bound_{bound},
+      kind_{kind} {}
 
 Result<void> Mailbox::up(Session& session, amqp_channel_t channel) {
-  std::array<amqp_table_entry_t, 2> arguments{integer_field("x-expires", kExpires),
-                                              integer_field("x-message-ttl", kTimeToLive)};
+  std::array<amqp_table_entry_t, 2> arguments{integer_field("x-expires", kind_.expires),
+                                              integer_field("x-message-ttl", kind_.time_to_live)};
   const amqp_table_t table{static_cast<int>(arguments.size()), arguments.data()};
-  if (auto made = Topology::exchange(session, exchange_, type_, false); !made) return made;
+  if (auto made = Topology::exchange(session, exchange_, type_, kind_.durable_exchange); !made)
+    return made;
   if (auto made = Topology::own_queue(session, queue_, false, table); !made) return made;
   if (auto bound = Topology::bind(session, queue_, exchange_, key_); !bound) return bound;
   const amqp_basic_consume_t method{0, bytes_of(queue_), bytes_of(queue_), 0, 1, 0,

@@ -1,14 +1,17 @@
-// The channel of one reader of remote control: a queue of its own that lives as long as it does,
-// bound to one exchange, read without acknowledging, bounded here.
+// The channel of one reader of remote control, or of workers' events: a queue of its own that lives
+// as long as it does, bound to one exchange, read without acknowledging, bounded here.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "topology.hpp"
@@ -16,11 +19,19 @@
 
 namespace umbel::broker_rabbitmq {
 
-class Mailbox final : public ChannelUser {
+class Mailbox final : public ChannelUser, public std::enable_shared_from_this<Mailbox> {
  public:
-  // Not durable: `exchange` of `type`; `queue` is bound to it with `key`.
+  // How long what nobody reads is kept, and whether the exchange is durable: as Celery has it.
+  struct Kind {
+    bool durable_exchange = false;
+    std::int32_t time_to_live = 300'000, expires = 10'000;  // milliseconds
+  };
+  // `exchange` of `type`; `queue` is bound to it with `key`.
   Mailbox(std::string exchange, const char* type, std::string queue, std::string key,
-          std::size_t bound);
+          std::size_t bound, Kind kind);
+  Mailbox(std::string exchange, const char* type, std::string queue, std::string key,
+          std::size_t bound)
+      : Mailbox{std::move(exchange), type, std::move(queue), std::move(key), bound, Kind{}} {}
 
   [[nodiscard]] const std::string& exchange() const { return exchange_; }
   [[nodiscard]] const std::string& key() const { return key_; }
@@ -38,6 +49,7 @@ class Mailbox final : public ChannelUser {
   const char* const type_;
   const std::string queue_, key_;
   const std::size_t bound_;
+  const Kind kind_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<Message> waiting_;

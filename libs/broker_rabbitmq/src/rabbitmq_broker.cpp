@@ -32,6 +32,23 @@ Result<void> check_queue(const QueueName& queue) {
   return {};
 }
 
+Result<void> check_binding(const QueueBinding& binding) {
+  if (binding.exchange.empty()) return invalid("exchange: its name is empty");
+  for (const auto& [what, text] :
+       {std::pair<const char*, const std::string&>{"exchange", binding.exchange},
+        {"routing_key", binding.key}}) {
+    if (text.size() > kLongestName) {
+      return invalid(fmt::format("{} `{:.60}…` has {} bytes; AMQP allows {}", what, text,
+                                 text.size(), kLongestName));
+    }
+  }
+  for (const auto* const type : {"direct", "fanout", "topic", "headers"}) {
+    if (binding.type == type) return {};
+  }
+  return invalid(fmt::format("exchange type `{:.60}` (allowed: direct, fanout, topic, headers)",
+                             binding.type));
+}
+
 // Destroying a user of a link: gives back, closes, waits a moment for it.
 template <class User>
 class Held {
@@ -89,6 +106,16 @@ class RabbitConsumer final : public Consumer {
         receiver_.core().options.answer_limit,
         [user = receiver_.shared(), name = queue.str()](Session& session) {
           return user->add_queue(session, name);
+        });
+  }
+  Result<void> add_queue_from(const QueueName& queue, const QueueBinding& binding) override {
+    if (auto fine = check_queue(queue); !fine) return fine;
+    if (auto fine = check_binding(binding); !fine) return fine;
+    receiver_.core().known->add(queue.str());
+    return receiver_.link().call<void>(
+        receiver_.core().options.answer_limit,
+        [user = receiver_.shared(), name = queue.str(), binding](Session& session) {
+          return user->add_queue(session, name, binding);
         });
   }
   Result<void> cancel_queue(const QueueName& queue) override {
@@ -165,6 +192,23 @@ class RabbitInbox final : public ControlInbox {
   const Held<Mailbox> mailbox_;
 };
 
+class RabbitWorkerEvents final : public WorkerEvents {
+ public:
+  RabbitWorkerEvents(std::shared_ptr<Core> core, std::shared_ptr<Mailbox> mailbox)
+      : mailbox_{core, core->consuming(), std::move(mailbox)} {}
+  Result<std::vector<std::string>> next(std::size_t max, std::chrono::milliseconds limit,
+                                        std::stop_token stop) override {
+    auto messages = mailbox_->next(max, limit, stop, mailbox_.outage());
+    if (!messages) return messages.error();
+    std::vector<std::string> bodies;
+    for (auto& message : *messages) bodies.push_back(std::move(message.body));
+    return bodies;
+  }
+
+ private:
+  const Held<Mailbox> mailbox_;
+};
+
 class RabbitReplyBox final : public ReplyBox {
  public:
   RabbitReplyBox(std::shared_ptr<Core> core, std::shared_ptr<Mailbox> mailbox)
@@ -189,6 +233,7 @@ class RabbitBroker final : public Broker {
   Result<std::uint64_t> purge(const QueueName& queue) override;
   Result<void> publish_events(std::string_view body, const EventRoute& route) override;
   Result<std::unique_ptr<EventSubscription>> subscribe(SubscribeOptions options) override;
+  Result<std::unique_ptr<WorkerEvents>> worker_events() override;
   Result<void> broadcast(const Message& request) override;
   Result<std::unique_ptr<ControlInbox>> control_inbox(const std::string& node) override;
   Result<std::unique_ptr<ReplyBox>> reply_box() override;
@@ -334,6 +379,20 @@ Result<std::unique_ptr<EventSubscription>> RabbitBroker::subscribe(SubscribeOpti
   }
   std::unique_ptr<EventSubscription> made =
       std::make_unique<RabbitSubscription>(core_, std::move(follower));
+  return made;
+}
+
+// As Celery's gossip listens.
+Result<std::unique_ptr<WorkerEvents>> RabbitBroker::worker_events() {
+  auto mailbox = std::make_shared<Mailbox>(
+      kEventExchange, "topic", std::string{kEventExchange} + "." + random_uuid(), "worker.#",
+      kControlBound,
+      Mailbox::Kind{.durable_exchange = true, .time_to_live = 5'000, .expires = 60'000});
+  if (const auto up = core_->consuming().add(mailbox, core_->options.answer_limit); !up) {
+    return up.error();
+  }
+  std::unique_ptr<WorkerEvents> made =
+      std::make_unique<RabbitWorkerEvents>(core_, std::move(mailbox));
   return made;
 }
 

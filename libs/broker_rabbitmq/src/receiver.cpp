@@ -271,10 +271,20 @@ void Receiver::give_back(const std::string& queue) {
   std::erase_if(early_, [&its](const auto& each) { return its(each.second); });
 }
 
-Result<void> Receiver::add_queue(Session& session, const std::string& queue) {
+Result<void> Receiver::declare(Session& session, const std::string& queue) const {
+  const auto bound = bindings_.find(queue);
+  if (bound == bindings_.end()) return topology_.queue(session, queue);
+  return topology_.queue_from(session, queue, bound->second);
+}
+
+Result<void> Receiver::add_queue(Session& session, const std::string& queue,
+                                 std::optional<QueueBinding> binding) {
   if (!channel_) return unavailable("consuming: the channel is being opened");
   if (tags_of_queues_.contains(queue)) return {};
-  if (auto made = topology_.queue(session, queue); !made) return made;
+  auto made =
+      binding ? topology_.queue_from(session, queue, *binding) : topology_.queue(session, queue);
+  if (!made) return made;
+  if (binding) bindings_.insert_or_assign(queue, std::move(*binding));
   if (auto done = consume(session, queue); !done) return done;
   const std::lock_guard lock{mutex_};
   queues_.push_back(queue);
@@ -284,6 +294,7 @@ Result<void> Receiver::add_queue(Session& session, const std::string& queue) {
 Result<void> Receiver::cancel_queue(Session& session, const std::string& queue) {
   if (!channel_) return unavailable("consuming: the channel is being opened");
   if (auto done = cancel(session, queue); !done) return done;
+  bindings_.erase(queue);
   // What has not been handed out goes back: nobody here is to have it any more.
   const std::lock_guard lock{mutex_};
   std::erase(queues_, queue);
@@ -329,7 +340,7 @@ Result<void> Receiver::up(Session& session, amqp_channel_t channel) {
     queues = queues_;
   }
   for (const auto& queue : queues) {
-    if (auto made = topology_.queue(session, queue); !made) return made;
+    if (auto made = declare(session, queue); !made) return made;
   }
   if (auto allowed = allow(session); !allowed) return allowed;
   for (const auto& queue : queues) {
@@ -375,7 +386,7 @@ void Receiver::again(Session& session, const std::string& queue) {
     const std::lock_guard lock{mutex_};
     if (std::ranges::find(queues_, queue) == queues_.end()) return;
   }
-  auto done = topology_.queue(session, queue);
+  auto done = declare(session, queue);
   if (done) done = consume(session, queue);
   if (!done) session.restart(*this, done.error());
 }

@@ -46,7 +46,9 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
 
   // On the link's thread:
   void flush(Session& session);
-  [[nodiscard]] Result<void> add_queue(Session& session, const std::string& queue);
+  // `binding`: where it gets its messages from; nothing: as Celery declares a queue by its name.
+  [[nodiscard]] Result<void> add_queue(Session& session, const std::string& queue,
+                                       std::optional<QueueBinding> binding = std::nullopt);
   [[nodiscard]] Result<void> cancel_queue(Session& session, const std::string& queue);
   void renew(Session& session);  // gives the server limits that fit the prefetch
 
@@ -75,6 +77,7 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
     std::vector<std::uint64_t> ack;
   };
 
+  [[nodiscard]] Result<void> declare(Session& session, const std::string& queue) const;
   [[nodiscard]] Result<void> consume(Session& session, const std::string& queue);
   void again(Session& session, const std::string& queue);
   [[nodiscard]] Result<void> cancel(Session& session, const std::string& queue);
@@ -100,6 +103,7 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   std::uint64_t consumers_made_ = 0;
   std::size_t limit_ = 0;                              // of the consumers that are made now
   std::map<std::string, std::string> tags_of_queues_;  // queue to consumer tag
+  std::map<std::string, QueueBinding> bindings_;       // of queues that have one of their own
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -70,6 +70,20 @@ Result<void> levels(Session& session) {
   return {};
 }
 
+// Conflict: it is there, and of another kind.
+Result<void> declare_exchange(Session& session, const std::string& name, const char* type,
+                              bool durable) {
+  const auto channel = session.scratch();
+  if (!channel) return channel.error();
+  const amqp_exchange_declare_t method{0, bytes_of(name),  bytes_of(type), 0, durable ? 1 : 0, 0, 0,
+                                       0, amqp_empty_table};
+  const auto made = session.ask<amqp_exchange_declare_ok_t>(
+      *channel, AMQP_EXCHANGE_DECLARE_METHOD, method, AMQP_EXCHANGE_DECLARE_OK_METHOD,
+      fmt::format("declaring exchange `{}`", name));
+  if (!made) return made.error();
+  return {};
+}
+
 }  // namespace
 
 std::string declared_name(const std::string& queue) { return "queue " + queue; }
@@ -139,14 +153,10 @@ Result<void> Topology::exchange(Session& session, const std::string& name, const
                                 bool durable) {
   const auto known = "exchange " + name;
   if (session.declared().contains(known)) return {};
-  const auto channel = session.scratch();
-  if (!channel) return channel.error();
-  const amqp_exchange_declare_t method{0, bytes_of(name),  bytes_of(type), 0, durable ? 1 : 0, 0, 0,
-                                       0, amqp_empty_table};
-  const auto made = session.ask<amqp_exchange_declare_ok_t>(
-      *channel, AMQP_EXCHANGE_DECLARE_METHOD, method, AMQP_EXCHANGE_DECLARE_OK_METHOD,
-      fmt::format("declaring exchange `{}`", name));
-  if (!made && made.error().code != Errc::Conflict) return made.error();
+  if (auto made = declare_exchange(session, name, type, durable);
+      !made && made.error().code != Errc::Conflict) {
+    return made;
+  }
   session.declared().insert(known);
   return {};
 }
@@ -171,27 +181,44 @@ Result<bool> Topology::exchange_there(Session& session, const std::string& name)
   return true;
 }
 
+Result<void> Topology::make_queue(Session& session, const std::string& name) const {
+  std::array<amqp_table_entry_t, 2> entries{};
+  int count = 0;
+  if (!queue_type_.empty()) {
+    entries.at(static_cast<std::size_t>(count++)) = text_field("x-queue-type", queue_type_.c_str());
+  }
+  if (max_priority_ > 0) {
+    entries.at(static_cast<std::size_t>(count++)) = integer_field("x-max-priority", max_priority_);
+  }
+  return own_queue(session, name, true, {count, entries.data()});
+}
+
 Result<void> Topology::queue(Session& session, const std::string& name) const {
   const auto known = declared_name(name);
   if (session.declared().contains(known)) return {};
   const auto there = look(session, name);
   if (!there) {
     if (there.error().code != Errc::NotFound) return there.error();
-    std::array<amqp_table_entry_t, 2> entries{};
-    int count = 0;
-    if (!queue_type_.empty()) {
-      entries.at(static_cast<std::size_t>(count++)) =
-          text_field("x-queue-type", queue_type_.c_str());
-    }
-    if (max_priority_ > 0) {
-      entries.at(static_cast<std::size_t>(count++)) =
-          integer_field("x-max-priority", max_priority_);
-    }
     if (auto made = exchange(session, name, "direct", true); !made) return made;
-    if (auto made = own_queue(session, name, true, {count, entries.data()}); !made) return made;
+    if (auto made = make_queue(session, name); !made) return made;
     if (auto bound = bind(session, name, name, name); !bound) return bound;
   }
   session.declared().insert(known);
+  return {};
+}
+
+Result<void> Topology::queue_from(Session& session, const std::string& name,
+                                  const QueueBinding& binding) const {
+  if (auto made = declare_exchange(session, binding.exchange, binding.type.c_str(), true); !made) {
+    if (made.error().code == Errc::Conflict) return invalid(made.error().what);
+    return made;
+  }
+  if (const auto there = look(session, name); !there) {
+    if (there.error().code != Errc::NotFound) return there.error();
+    if (auto made = make_queue(session, name); !made) return made;
+  }
+  if (auto bound = bind(session, name, binding.exchange, binding.key); !bound) return bound;
+  session.declared().insert(declared_name(name));
   return {};
 }
 

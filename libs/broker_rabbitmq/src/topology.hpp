@@ -12,6 +12,7 @@
 
 #include "session.hpp"
 #include "umbel/base/ids.hpp"
+#include "umbel/broker/broker.hpp"
 
 namespace umbel::broker_rabbitmq {
 
@@ -40,6 +41,10 @@ class Topology {
 
   // A queue of tasks, with the direct exchange of its name that Celery binds it to.
   [[nodiscard]] Result<void> queue(Session& session, const std::string& name) const;
+  // A queue of tasks that gets them from another exchange. Invalid: there is one of that name and
+  // of another type.
+  [[nodiscard]] Result<void> queue_from(Session& session, const std::string& name,
+                                        const QueueBinding& binding) const;
   // An exchange, not durable ones included.
   [[nodiscard]] static Result<void> exchange(Session& session, const std::string& name,
                                              const char* type, bool durable);
@@ -59,6 +64,8 @@ class Topology {
                                                             const std::string& queue);
 
  private:
+  [[nodiscard]] Result<void> make_queue(Session& session, const std::string& name) const;
+
   const std::string queue_type_;
   const int max_priority_;
 };

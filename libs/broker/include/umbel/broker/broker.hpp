@@ -22,6 +22,7 @@
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
 #include "umbel/broker/control_channel.hpp"
+#include "umbel/broker/worker_events.hpp"
 #include "umbel/model/message.hpp"
 
 namespace umbel {
@@ -40,6 +41,15 @@ struct Delivery {
   Message message;
   bool redelivered = false;  // some consumer held it before
   WallTime published{};
+};
+
+// Where a queue gets its messages from, in AMQP's words.
+struct QueueBinding {
+  std::string exchange;
+  std::string type = "direct";  // of the exchange
+  std::string key;
+
+  friend bool operator==(const QueueBinding&, const QueueBinding&) = default;
 };
 
 struct ConsumeOptions {
@@ -75,6 +85,17 @@ class Consumer {
   // Takes from this queue too, from the next delivery on, also within a call of next() that waits
   // now. Declared if missing; consumed already: nothing happens. Invalid: an empty name.
   [[nodiscard]] virtual Result<void> add_queue(const QueueName& queue) = 0;
+
+  // The same; the queue is bound to an exchange of this name and type, declared if it is missing.
+  // Invalid: this engine cannot, or there is an exchange of that name and of another type; then
+  // nothing was changed.
+  [[nodiscard]] virtual Result<void> add_queue_from(const QueueName& queue,
+                                                    const QueueBinding& binding) {
+    if (binding == QueueBinding{queue.str(), "direct", queue.str()}) return add_queue(queue);
+    return invalid("queue `" + queue.str() +
+                   "`: this broker has no exchanges (allowed: the direct exchange and the routing "
+                   "key of the queue's own name)");
+  }
 
   // Takes no more from this queue; what is held of it stays held. Not consumed: nothing happens. A
   // consumer without any queue waits until it is given one.
@@ -174,6 +195,11 @@ class Broker {
                                                     const EventRoute& route) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<EventSubscription>> subscribe(
       SubscribeOptions options) = 0;
+
+  // Events of workers alone, as they come. Invalid: this engine has no such thing.
+  [[nodiscard]] virtual Result<std::unique_ptr<WorkerEvents>> worker_events() {
+    return invalid("this broker does not pass workers' events on by themselves");
+  }
 
   // A request to every control inbox that is open now. Nobody has one: not an error.
   [[nodiscard]] virtual Result<void> broadcast(const Message& request) = 0;

@@ -46,6 +46,11 @@ class FaultyConsumer final : public Consumer {
   [[nodiscard]] Result<void> add_queue(const QueueName& queue) override {
     return plan_.run("consumer.add_queue", [&] { return real_->add_queue(queue); });
   }
+  [[nodiscard]] Result<void> add_queue_from(const QueueName& queue,
+                                            const QueueBinding& binding) override {
+    return plan_.run("consumer.add_queue_from",
+                     [&] { return real_->add_queue_from(queue, binding); });
+  }
   [[nodiscard]] Result<void> cancel_queue(const QueueName& queue) override {
     return plan_.run("consumer.cancel_queue", [&] { return real_->cancel_queue(queue); });
   }
@@ -184,6 +189,9 @@ class FaultyBroker final : public Broker {
   }
   [[nodiscard]] Result<std::uint64_t> purge(const QueueName& queue) override {
     return plan_->run("broker.purge", [&] { return real_.purge(queue); });
+  }
+  [[nodiscard]] Result<std::unique_ptr<WorkerEvents>> worker_events() override {
+    return plan_->run("broker.worker_events", [&] { return real_.worker_events(); });
   }
   [[nodiscard]] Result<void> broadcast(const Message& request) override {
     return plan_->run("broker.broadcast", [&] { return real_.broadcast(request); });

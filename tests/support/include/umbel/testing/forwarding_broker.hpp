@@ -34,6 +34,9 @@ class ForwardingBroker : public Broker {
   [[nodiscard]] Result<std::uint64_t> purge(const QueueName& queue) override {
     return real_.purge(queue);
   }
+  [[nodiscard]] Result<std::unique_ptr<WorkerEvents>> worker_events() override {
+    return real_.worker_events();
+  }
   [[nodiscard]] Result<void> broadcast(const Message& request) override {
     return real_.broadcast(request);
   }
