@@ -65,7 +65,9 @@ describe('a task in a sentence', () => {
     assert.equal(headline(detail({ state: 'STARTED', started: 98, worker: 'w1' }), 110), 'Running for 12 s on w1.');
     assert.equal(headline(detail({ state: 'PENDING', queue: 'mail', received: 107 }), 110), 'Waiting in queue mail for 3 s.');
     assert.equal(headline(detail({ state: 'RECEIVED', worker: 'w1' }), 110), 'Taken by w1 and not started for 10 s.');
-    assert.equal(headline(detail({ state: 'PENDING', eta: 170 }), 110), 'Held until its time, in 1 min.');
+    assert.equal(headline(detail({ state: 'PENDING', eta: '1970-01-01T00:02:50+00:00' }), 110), 'Held until its time, in 1 min.');
+    assert.equal(headline(detail({ state: 'RECEIVED', worker: 'w1', eta: '1970-01-01T02:02:50.000000+02:00' }), 110), 'Held by w1 until its time, in 1 min.');
+    assert.equal(headline(detail({ state: 'REVOKED' }, { moments: [{ at: 100, type: 'revoked', worker: 'w1', detail: 'expired' }] }), 110), 'Expired before it started.');
     assert.equal(headline(detail({ state: 'REVOKED' }), 110), 'Revoked before it started.');
   });
 });

@@ -4,7 +4,7 @@ import { count, exact, NONE, percent, plural, rate, unbroken } from '../src/form
 import { duration, exactDuration, ticking } from '../src/format/duration';
 import { asPermalink } from '../src/format/permalink';
 import { callArguments, shortened, splitTopLevel, stateKind } from '../src/format/task';
-import { ago, clock, dateTime, exactTime, zoneName } from '../src/format/time';
+import { ago, clock, dateTime, exactTime, zoneName, fromIso } from '../src/format/time';
 
 // 2026-11-22 14:02:05.123 UTC
 const AT = Date.UTC(2026, 10, 22, 14, 2, 5, 123) / 1000;
@@ -171,5 +171,15 @@ describe('permalink', () => {
     for (const permalink of ['javascript:alert(1)', '//evil.example/x', 'https://evil.example/', 'http://[']) {
       assert.equal(asPermalink({ permalink, simulated: false }), null, permalink);
     }
+  });
+});
+
+describe('times as Celery writes them', () => {
+  it('are read with their zone, and without one as UTC', () => {
+    for (const text of ['1970-01-01T00:02:50.500000+00:00', '1970-01-01T00:02:50.500000', '1970-01-01T01:02:50.5+01:00', '1969-12-31T19:02:50.500-0500', '1970-01-01T00:02:50.5Z']) {
+      assert.equal(fromIso(text), 170.5, text);
+    }
+    assert.equal(fromIso('1970-01-01 00:02'), 120);
+    for (const text of ['', 'soon', '170', null, undefined]) assert.equal(fromIso(text), null);
   });
 });

@@ -10,7 +10,8 @@ export interface Answered {
 export interface TaskRow extends Task {
   sent?: Maybe<number>;
   wait?: Maybe<number>;
-  eta?: Maybe<number>;
+  /** ISO 8601, as the producer wrote it. */
+  eta?: Maybe<string>;
   /** Fingerprint of the error group. */
   error?: Maybe<string>;
 }
@@ -38,6 +39,8 @@ export type Outcome =
   | 'succeeded'
   | 'failed'
   | 'retried'
+  | 'revoked'
+  | 'rejected'
   | 'lost'
   | 'handed back'
   | 'running'
@@ -63,7 +66,7 @@ export interface Permission {
 }
 export interface DetailedTask extends TaskRow {
   traceback?: Maybe<string>;
-  expires?: Maybe<number | string>;
+  expires?: Maybe<string>;
   root_id?: Maybe<string>;
   parent_id?: Maybe<string>;
   routing_key?: Maybe<string>;

@@ -4,6 +4,7 @@ import { tookOf } from '../query/matches';
 import { plural } from './count';
 import { duration, ticking } from './duration';
 import { stateKind, type StateKind } from './task';
+import { fromIso } from './time';
 
 /** "Failed after 3 attempts in 2.4 s: TimeoutError …" */
 export function headline(detail: TaskDetail, now: number): string {
@@ -32,12 +33,14 @@ export function headline(detail: TaskDetail, now: number): string {
     }
     case 'waiting': {
       const since = task.received ?? task.sent ?? detail.accepted;
-      if (task.eta && task.eta > now) return `Held until its time, in ${ticking(task.eta - now)}.`;
+      const eta = fromIso(task.eta);
+      if (eta !== null && eta > now) return `Held${task.state === 'RECEIVED' && task.worker ? ` by ${task.worker}` : ''} until its time, in ${ticking(eta - now)}.`;
       const waits = since === null || since === undefined ? '' : ` for ${ticking(now - since)}`;
       if (task.state === 'RECEIVED') return `Taken${task.worker ? ` by ${task.worker}` : ''} and not started${waits}.`;
       return `Waiting${task.queue ? ` in queue ${task.queue}` : ''}${waits}.`;
     }
     case 'revoked':
+      if (detail.moments.some((moment) => moment.type === 'revoked' && moment.detail === 'expired')) return 'Expired before it started.';
       return begun.length > 0 ? 'Revoked while it ran.' : 'Revoked before it started.';
     case 'rejected':
       return `Rejected by the worker${why === '' ? '.' : `: ${why}`}`;
@@ -70,6 +73,8 @@ const OUTCOMES: Readonly<Record<Attempt['outcome'], StateKind>> = {
   succeeded: 'succeeded',
   failed: 'failed',
   retried: 'retrying',
+  revoked: 'revoked',
+  rejected: 'rejected',
   lost: 'unknown',
   'handed back': 'waiting',
   running: 'running',
@@ -81,14 +86,17 @@ export function story(detail: TaskDetail, now: number): Story | null {
   const { task, attempts, schedule, accepted } = detail;
   const lanes: Lane[] = [];
   const sent = accepted ?? task.sent ?? null;
-  const firstReceived = attempts[0]?.received ?? attempts[0]?.started ?? task.received ?? task.started ?? null;
+  // The row of a task that was never received says when it was sent.
+  const received = task.received === task.sent ? null : task.received;
+  const firstReceived = attempts[0]?.received ?? attempts[0]?.started ?? received ?? task.started ?? null;
   const due = schedule?.due ?? null;
   const leaves = sent ?? firstReceived;
   if (due !== null && leaves !== null && leaves >= due) {
     lanes.push({ label: 'Due', note: schedule?.name ?? '', kind: 'waiting', segments: [{ from: due, to: leaves, kind: 'waiting', what: 'until it was enqueued' }] });
   }
   if (sent !== null) {
-    const held = task.eta && task.eta > sent ? task.eta : null;
+    const eta = fromIso(task.eta);
+    const held = eta !== null && eta > sent && attempts.length < 2 ? eta : null;
     const segments: Segment[] = [];
     if (held !== null) segments.push({ from: sent, to: Math.min(held, firstReceived ?? held), kind: 'waiting', what: 'held until its time' });
     const from = held === null ? sent : Math.min(held, firstReceived ?? held);

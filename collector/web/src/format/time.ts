@@ -49,6 +49,16 @@ export function zoneName(at: number, zone: Zone): string {
   return `UTC${sign}${pad(Math.floor(size / 60))}:${pad(size % 60)}`;
 }
 
+/** Unix seconds of a time as Celery writes it, ISO 8601; without a zone it is UTC, as it is there. Null: none. */
+export function fromIso(text: string | number | null | undefined): number | null {
+  if (typeof text === 'number') return text;
+  const parts = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(Z|[+-]\d{2}:?\d{2})?$/.exec(text ?? '');
+  if (parts === null) return null;
+  const zone = (parts[3] ?? 'Z').replace(/^([+-]\d{2})(\d{2})$/, '$1:$2');
+  const at = Date.parse(`${parts[1]}T${parts[2]}${zone}`);
+  return Number.isNaN(at) ? null : at / 1000;
+}
+
 function coarse(seconds: number): string {
   if (seconds < 60) return ticking(seconds);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;

@@ -55,6 +55,12 @@ export interface Worker {
   pool?: string | null;
   /** It takes tasks and tells of none. */
   silent?: boolean;
+  /** Tasks that it ran, by its own count, and of which no event told. */
+  untold?: number;
+  /** Two processes use its name. */
+  twins?: boolean;
+  /** By how many seconds its clock is, where it is a minute and more; negative: ahead. */
+  clock_behind?: number | null;
 }
 
 export interface Queue {

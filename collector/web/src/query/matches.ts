@@ -32,6 +32,7 @@ function holds(term: Term, row: TaskRow): boolean {
     case 'before':
       return (firstSeen(row) ?? Number.POSITIVE_INFINITY) < term.any[0];
     case 'state':
+      if (row.unknown_since && term.any.includes('UNKNOWN')) return true;
       return term.any.includes(KNOWN_STATES.includes(row.state) ? row.state : 'CUSTOM');
     case 'name':
     case 'worker':

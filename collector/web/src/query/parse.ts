@@ -35,11 +35,13 @@ const STATES: Readonly<Record<string, readonly string[]>> = {
   waiting: ['PENDING', 'RECEIVED', 'RETRY'],
   running: ['CUSTOM', 'STARTED'],
   finished: ['FAILURE', 'REJECTED', 'REVOKED', 'SUCCESS'],
+  // No state of Celery's: of these nobody knows what became, whatever their last one.
+  unknown: ['UNKNOWN'],
 };
 /** What `state:` takes and offers. */
 export const STATE_WORDS = [
   'received', 'started', 'succeeded', 'failed', 'retrying', 'revoked', 'rejected', 'pending', 'waiting',
-  'running', 'finished',
+  'running', 'finished', 'unknown',
 ] as const;
 
 const UNITS: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600, d: 86_400 };

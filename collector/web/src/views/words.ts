@@ -118,7 +118,8 @@ export function workerWords(worker: Worker, now: number): Words {
   if ((worker.stuck ?? 0) > 0) {
     return { level: 'warn', text: `${count(worker.stuck)} of ${plural(worker.slots, 'slot')} stuck until it is restarted; ${count(worker.active)} in use.` };
   }
-  if (worker.silent) return { level: 'warn', text: 'Online, and takes tasks without telling of them: its events are off.' };
+  if (worker.twins) return { level: 'warn', text: 'Online twice: two processes use this name, and which of them has a task cannot be known.' };
+  if (worker.silent) return { level: 'warn', text: 'Online, and runs tasks without telling of them: its events are off.' };
   if (worker.slots === 0) return { level: 'ok', text: worker.active === 0 ? 'Online and idle.' : `Online, ${plural(worker.active, 'task')} in hand.` };
   if (worker.active === 0) return { level: 'ok', text: `Online and idle: ${plural(worker.slots, 'slot')} free.` };
   return { level: 'ok', text: `Online, ${count(worker.active)} of ${plural(worker.slots, 'slot')} in use.` };
@@ -299,7 +300,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 export function blindWords(span: BlindSpan): string {
-  const reason = REASONS[span.reason] ?? span.reason;
+  const reason = span.reason === 'cut' && !span.lost ? 'the broker may have cut batches off' : REASONS[span.reason] ?? span.reason;
   if (span.lost_for_good === false) return `${reason}; read afterwards`;
   const lost = span.lost ? `, ${span.reason === 'cut' ? plural(span.lost, 'batch', 'batches') : plural(span.lost, 'event')} lost` : '';
   return `${reason}${lost}`;
