@@ -88,7 +88,7 @@ TEST(AmqpUrl, ReadsTheOptions) {
   ASSERT_TRUE(bare);
   EXPECT_EQ(bare->queue_type, "");
   EXPECT_FALSE(bare->max_priority);
-  EXPECT_EQ(bare->heartbeat, std::chrono::seconds{120});
+  EXPECT_EQ(bare->heartbeat, std::chrono::seconds{10});
   EXPECT_TRUE(bare->verify);
 }
 

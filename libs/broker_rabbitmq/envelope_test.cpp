@@ -54,6 +54,22 @@ TEST(Envelope, EveryFieldGoesThereAndBack) {
   EXPECT_EQ(in.timestamp, std::chrono::floor<std::chrono::seconds>(kNow));
 }
 
+TEST(Envelope, HeadersThatFitNoFrameAreRefused) {
+  auto message = a_task();
+  message.headers = "{\"a\": \"" + std::string(120'000, 'x') + "\"}";
+  EXPECT_TRUE(Outgoing::of(message, {}, true));
+  message.headers = "{\"a\": \"" + std::string(130'000, 'x') + "\"}";
+  const auto refused = Outgoing::of(message, {}, true);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::Invalid);
+  EXPECT_THAT(refused.error().what, HasSubstr("headers"));
+  // Small as text, large as a table.
+  message.headers = "[1";
+  for (int i = 0; i < 30'000; ++i) message.headers += ",1";
+  message.headers = "{\"a\":" + message.headers + "]}";
+  EXPECT_FALSE(Outgoing::of(message, {}, true));
+}
+
 TEST(Envelope, WhatIsEmptyIsNotSaidButPriorityAlwaysIs) {
   const auto out = Outgoing::of({}, {}, false);
   ASSERT_TRUE(out);

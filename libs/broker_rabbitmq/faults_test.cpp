@@ -148,12 +148,33 @@ TEST_F(RabbitmqFaults, OverTlsTheServerHasToProveWhoItIs) {
   const auto refused = unknown->ping();
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().what, HasSubstr("verif"));
+  // An address, which the certificate names as well; and a name that it does not.
+  const auto with_host = [&](const std::string& host) {
+    auto url = server().tls_url(vhost);
+    url.replace(url.find("localhost"), 9, host);
+    return open(url + "?cacertfile=" + server().tls_authority());
+  };
+  const auto by_address = with_host("127.0.0.1")->ping();
+  EXPECT_TRUE(by_address) << by_address.error().what;
+  const auto by_another = with_host("127.1")->ping();
+  ASSERT_FALSE(by_another);
+  EXPECT_THAT(by_another.error().what, HasSubstr("verif"));
   const auto careless = open(server().tls_url(vhost) + "?verify=verify_none");
   EXPECT_TRUE(careless->ping());
   const auto nothing = open(server().tls_url(vhost) + "?cacertfile=/nowhere.pem");
   const auto unread = nothing->ping();
   ASSERT_FALSE(unread);
   EXPECT_THAT(unread.error().what, HasSubstr("/nowhere.pem"));
+}
+
+TEST_F(RabbitmqFaults, OverTlsTheMachinesAuthoritiesAreTrusted) {
+  ASSERT_EQ(setenv("SSL_CERT_FILE", server().tls_authority().c_str(), 1), 0);
+  {
+    const auto broker = open(server().tls_url(vhost));
+    const auto known = broker->ping();
+    EXPECT_TRUE(known) << known.error().what;
+  }
+  unsetenv("SSL_CERT_FILE");
 }
 
 TEST_F(RabbitmqFaults, MissingRightsAreNamedAndComeWithTheirGrant) {
@@ -289,6 +310,42 @@ TEST_F(RabbitmqFaults, AMessageThatTheServerNeverTakesIsRefusedForGood) {
   EXPECT_EQ(refused.error().code, Errc::Invalid);
   EXPECT_THAT(refused.error().what, HasSubstr("PRECONDITION_FAILED"));
   EXPECT_TRUE(eventually([&] { return publish(*broker, "small").has_value(); }));
+}
+
+TEST_F(RabbitmqFaults, HeadersThatFitNoFrameAreRefusedForGoodAndDisturbNobody) {
+  Lines lines;
+  const auto broker = open(server().url(vhost), lines.log());
+  ASSERT_TRUE(publish(*broker, "1"));
+  auto large = a_message("2");
+  large.message.headers = "{\"a\": \"" + std::string(200'000, 'x') + "\"}";
+  const auto refused = broker->publish({&large, 1});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::Invalid);
+  EXPECT_TRUE(publish(*broker, "3"));
+  // The largest that fit.
+  large.message.headers = "{\"a\": \"" + std::string(127'900, 'x') + "\"}";
+  const auto fits = broker->publish({&large, 1});
+  EXPECT_TRUE(fits) << fits.error().what;
+  EXPECT_EQ(lines.with("does not work"), 0U);
+  const auto taken = take(*consume(*broker), 3);
+  ASSERT_THAT(bodies(taken), ElementsAre("1", "3", "2"));
+  EXPECT_EQ(taken[2].message.headers, large.message.headers);
+}
+
+TEST_F(RabbitmqFaults, AConsumerThatGoesWhileTheServerStandsStillIsGoneAfterwards) {
+  CutProxy proxy{server().port()};
+  const auto broker = open(server().url(vhost, proxy.port()));
+  ASSERT_TRUE(publish(*broker, "1"));
+  auto consumer = consume(*broker);
+  ASSERT_EQ(take(*consumer, 1).size(), 1U);
+  proxy.stall(testing::Direction::ToClient);
+  const auto sent = proxy.forwarded(testing::Direction::ToServer);
+  std::jthread asking{[&] { (void)broker->ping(); }};
+  ASSERT_TRUE(eventually([&] { return proxy.forwarded(testing::Direction::ToServer) > sent; }));
+  consumer.reset();  // the thread of the connection waits for an answer all the while
+  proxy.stall(testing::Direction::ToClient, false);
+  asking.join();
+  EXPECT_TRUE(eventually([&] { return seen("q")->consumers == 0 && seen("q")->ready == 1; }));
 }
 
 TEST_F(RabbitmqFaults, ADelayBeyondTheLevelsIsRefused) {
@@ -430,6 +487,77 @@ TEST_F(RabbitmqFaults, AServerThatStandsStillIsAnErrorWithinTheLimit) {
   EXPECT_TRUE(eventually([&] { return publish(*broker, "3").has_value(); }));
 }
 
+TEST_F(RabbitmqFaults, WhatAFrozenConsumerHeldGoesToOthersAfterAFewHeartbeats) {
+  CutProxy proxy{server().port()};
+  const auto frozen = open(server().url(vhost, proxy.port()) + "?heartbeat=2");
+  ASSERT_TRUE(publish(*frozen, "1"));
+  const auto holder = consume(*frozen);
+  const auto held = take(*holder, 1);
+  ASSERT_THAT(bodies(held), ElementsAre("1"));
+  // As the server sees it: nothing comes any more, and the connection is there.
+  proxy.stall(testing::Direction::ToServer);
+  const auto broker = open();
+  const auto other = consume(*broker);
+  const auto again = take(*other, 1);
+  ASSERT_THAT(bodies(again), ElementsAre("1"));
+  EXPECT_TRUE(again[0].redelivered);
+  EXPECT_THAT(*other->ack(tags(again)), IsEmpty());
+  EXPECT_TRUE(eventually([&] { return holder->ack(tags(held)).value() == tags(held); }));
+}
+
+TEST_F(RabbitmqFaults, AServerThatStandsStillForAMomentCostsNothing) {
+  Lines lines;
+  CutProxy proxy{server().port()};
+  const auto broker = open(server().url(vhost, proxy.port()) + "?heartbeat=2", lines.log());
+  ASSERT_TRUE(publish(*broker, "1"));
+  const auto consumer = consume(*broker);
+  const auto held = take(*consumer, 1);
+  proxy.stall(testing::Direction::ToClient);
+  std::this_thread::sleep_for(std::chrono::milliseconds{5500});  // a standstill's length is tried
+  proxy.stall(testing::Direction::ToClient, false);
+  EXPECT_TRUE(broker->ping());
+  EXPECT_THAT(*consumer->ack(tags(held)), IsEmpty());
+  EXPECT_EQ(lines.with("does not work"), 0U);
+  EXPECT_TRUE(eventually([&] { return seen("q")->ready + seen("q")->unacked == 0; }));
+}
+
+TEST_F(RabbitmqFaults, AConnectionThatIsNotReadForLackOfRoomStaysUp) {
+  Lines lines;
+  const auto sender = open();
+  const auto reader = open(server().url(vhost) + "?heartbeat=2", lines.log());
+  auto events = reader->subscribe({.name = "c1", .after = {}});
+  ASSERT_TRUE(events);
+  constexpr int kBatches = 90;  // of a megabyte: more than is read ahead
+  const std::string filler(1'000'000, 'x');
+  for (int i = 0; i < kBatches; ++i) {
+    ASSERT_TRUE(sender->publish_events("[" + std::to_string(i) + ",\"" + filler + "\"]", {}));
+  }
+  std::this_thread::sleep_for(std::chrono::seconds{9});  // how long nobody reads is tried
+  EXPECT_EQ(lines.with("does not work"), 0U);
+  int next = 0;
+  const auto until = Steady::now() + kLong;
+  while (next < kBatches && Steady::now() < until) {
+    const auto batches = (*events)->next(3, std::chrono::milliseconds{100}, {});
+    ASSERT_TRUE(batches) << batches.error().what;
+    for (const auto& batch : *batches) {
+      EXPECT_EQ(batch.body.substr(0, batch.body.find(',')), "[" + std::to_string(next++));
+    }
+  }
+  EXPECT_EQ(next, kBatches);
+  EXPECT_EQ(lines.with("does not work"), 0U);
+}
+
+TEST_F(RabbitmqFaults, ALargeMessageOverASlowLineIsNoSilence) {
+  confirm_limit = std::chrono::milliseconds{30'000};
+  Lines lines;
+  CutProxy proxy{server().port()};
+  const auto broker = open(server().url(vhost, proxy.port()) + "?heartbeat=2", lines.log());
+  ASSERT_TRUE(publish(*broker, "1"));
+  proxy.slow(300'000);
+  EXPECT_TRUE(publish(*broker, std::string(3'000'000, 'x')));
+  EXPECT_EQ(lines.with("does not work"), 0U);
+}
+
 TEST_F(RabbitmqFaults, AFullDiskIsAnErrorThatSaysSoAndPasses) {
   confirm_limit = std::chrono::milliseconds{1000};
   const auto broker = open();
@@ -448,6 +576,35 @@ TEST_F(RabbitmqFaults, AFullDiskIsAnErrorThatSaysSoAndPasses) {
   server().raise_disk_alarm(false);
   EXPECT_TRUE(eventually([&] { return publish(*broker, "3").has_value(); }));
   EXPECT_TRUE(broker->ping());
+}
+
+// One acknowledgement does for all that are done up to a message; those that stand behind one at
+// work wait a moment for it, and no longer.
+TEST_F(RabbitmqFaults, DoneMessagesWaitOnlyAMomentForOneBeforeThemThatIsAtWork) {
+  const auto broker = open();
+  const auto consumer = consume(*broker);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(publish(*broker, std::to_string(i)));
+  const auto held = tags(take(*consumer, 20));
+  ASSERT_EQ(held.size(), 20U);
+  const auto unacked = [this] { return seen("q").value().unacked; };
+  EXPECT_TRUE(consumer->ack(std::span{held}.subspan(1)).value().empty());
+  EXPECT_TRUE(eventually([&] { return unacked() == 1; }));
+  EXPECT_TRUE(consumer->ack(std::span{held}.first(1)).value().empty());
+  EXPECT_TRUE(eventually([&] { return unacked() == 0; }));
+}
+
+TEST_F(RabbitmqFaults, WhatIsDoneWhenItsConsumerGoesDoesNotComeAgain) {
+  const auto broker = open();
+  auto consumer = consume(*broker);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(publish(*broker, std::to_string(i)));
+  const auto held = tags(take(*consumer, 20));
+  ASSERT_EQ(held.size(), 20U);
+  EXPECT_TRUE(consumer->ack(std::span{held}.subspan(1)).value().empty());
+  consumer.reset();
+  EXPECT_TRUE(eventually([this] {
+    const auto queue = seen("q").value();
+    return queue.ready == 1 && queue.unacked == 0;
+  }));
 }
 
 TEST_F(RabbitmqFaults, ADeletedQueueIsDeclaredAgainByWhoConsumesAndWhoPublishes) {

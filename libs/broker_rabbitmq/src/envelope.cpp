@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <vector>
 
 #include "field_table.hpp"
 
@@ -12,6 +13,9 @@ namespace {
 
 constexpr std::string_view kMark = "umbel:";
 constexpr std::size_t kShortText = 255;
+// All properties of a message travel in one frame, of 128 KiB by default; the others take little.
+constexpr std::size_t kMostHeaders = 128'000;
+constexpr std::size_t kSurelyFits = 32 * 1024;  // as JSON: the table is at most 2.5 times as long
 constexpr std::uint8_t kTransient = 1, kPersistent = 2;
 
 std::optional<std::int64_t> number(std::string_view text) {
@@ -30,6 +34,18 @@ Result<void> check_short(const char* what, const std::string& text) {
   if (text.size() <= kShortText) return {};
   return invalid(fmt::format("message: its {} has {} bytes; AMQP carries at most {}", what,
                              text.size(), kShortText));
+}
+
+// A server would close the whole connection over it, in the middle of the message.
+Result<void> check_headers(const std::string& text, amqp_table_t table) {
+  if (text.size() <= kSurelyFits) return {};
+  std::vector<char> room(kMostHeaders);
+  std::size_t written = 0;
+  if (amqp_encode_table({room.size(), room.data()}, &table, &written) == AMQP_STATUS_OK) return {};
+  return invalid(
+      fmt::format("message: its headers, {} bytes as JSON, take more than the {} bytes "
+                  "that AMQP carries",
+                  text.size(), kMostHeaders));
 }
 
 }  // namespace
@@ -94,6 +110,7 @@ Result<std::unique_ptr<Outgoing>> Outgoing::of(const Message& message, const Mar
   if (!message.headers.empty()) {
     const auto table = to_table(message.headers, out->memory_);
     if (!table) return table.error();
+    if (const auto fits = check_headers(message.headers, *table); !fits) return fits.error();
     p.headers = *table;
     p._flags |= AMQP_BASIC_HEADERS_FLAG;
   }

@@ -129,23 +129,26 @@ Result<void> Link::add(const std::shared_ptr<ChannelUser>& user, std::chrono::mi
 }
 
 void Link::remove(const std::shared_ptr<ChannelUser>& user, std::chrono::milliseconds limit) {
-  {
+  const auto forget = [this, user] {
     const std::lock_guard lock{mutex_};
     std::erase(users_, user);
-  }
-  auto work = [this, user](Session& session) -> Result<void> {
-    {
-      const std::lock_guard lock{mutex_};
-      std::erase(users_, user);
-    }
-    session.remove(*user);
-    return {};
   };
-  if (limit.count() > 0) {
-    (void)call<void>(limit, std::move(work));
-  } else {
-    post({.run = [work](Session& session) { (void)work(session); }, .fail = [](const Error&) {}});
-  }
+  forget();
+  // It is done even if nobody waits for it any more; otherwise the server would go on pushing to a
+  // user who is gone. Forgotten once more: add() may have come in between.
+  auto answer = std::make_shared<Answer<void>>();
+  post({.run =
+            [answer, forget, user](Session& session) {
+              forget();
+              session.remove(*user);
+              answer->end({});
+            },
+        .fail =
+            [answer, forget](const Error& error) {
+              forget();
+              answer->end(error);
+            }});
+  if (limit.count() > 0) (void)answer->wait(limit);
 }
 
 void Link::failed(const Error& error) {

@@ -64,6 +64,7 @@ Result<void*> Session::ask_raw(amqp_channel_t channel, amqp_method_number_t id, 
             fmt::format("{}: RabbitMQ did not answer within {} s", what, kAnswerLimit.count())));
         break;
       }
+      beat();
       pollfd readable{.fd = wire_->fd(), .events = POLLIN, .revents = 0};
       poll(&readable, 1, 100);
       continue;
@@ -205,7 +206,13 @@ std::chrono::milliseconds Session::catch_up() {
   return later_.empty() ? soonest : std::chrono::milliseconds{0};
 }
 
+void Session::beat() {
+  if (failure_) return;
+  if (const auto sent = wire_->beat(); !sent) fail(sent.error());
+}
+
 bool Session::drain() {
+  beat();
   for (int frames = 0; frames < kMostFrames; ++frames) {
     if (failure_ || full()) return false;
     const auto frame = wire_->read();

@@ -122,6 +122,7 @@ class Session {
   [[nodiscard]] Result<void> raise(amqp_channel_t number);
   [[nodiscard]] amqp_channel_t free_number() const;
   void fail(const Error& error);
+  void beat();
   [[nodiscard]] bool full() const;
   void dispatch(const amqp_frame_t& frame);
   void on_method(amqp_channel_t number, const amqp_method_t& method);

@@ -7,6 +7,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -27,6 +29,11 @@ namespace {
 constexpr std::chrono::milliseconds kConnectLimit{3000};
 constexpr std::chrono::milliseconds kLoginLimit{5000};
 constexpr int kFrameMax = 131072;
+// A server counts for gone after so many agreed times without a byte from it, though it sends one
+// in each half: what it takes for a moment's standstill would cost everything held here a second
+// run. The library takes it for gone after two of the times that it is told.
+constexpr int kServersPatience = 4;
+constexpr int kLibrarysPatience = 2;
 
 timeval as_timeval(std::chrono::milliseconds time) {
   return {.tv_sec = time.count() / 1000, .tv_usec = time.count() % 1000 * 1000};
@@ -81,10 +88,20 @@ Result<int> connect_to(const AmqpHost& host, const Shutter& shutter) {
   return connected;
 }
 
+// Who the server has to be. The library would compare names alone, and trust nobody by itself.
+bool expect_host(SSL_CTX* context, const std::string& host) {
+  auto* const wanted = SSL_CTX_get0_param(context);
+  return X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) == 1 ||
+         X509_VERIFY_PARAM_set1_host(wanted, host.data(), host.size()) == 1;
+}
+
 Result<void> open_tls(amqp_connection_state_t state, const AmqpUrl& url, const AmqpHost& host) {
   auto* socket = amqp_ssl_socket_new(state);
   if (socket == nullptr) return unavailable("no TLS socket");
-  if (!url.ca_file.empty() && amqp_ssl_socket_set_cacert(socket, url.ca_file.c_str()) != 0) {
+  auto* const context = static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket));
+  if (url.ca_file.empty()) {
+    SSL_CTX_set_default_verify_paths(context);  // the machine's; none there: nobody is trusted
+  } else if (amqp_ssl_socket_set_cacert(socket, url.ca_file.c_str()) != 0) {
     return unavailable(fmt::format("cacertfile `{}` cannot be read", url.ca_file));
   }
   if (!url.cert_file.empty() &&
@@ -93,7 +110,8 @@ Result<void> open_tls(amqp_connection_state_t state, const AmqpUrl& url, const A
                                    url.cert_file, url.key_file));
   }
   amqp_ssl_socket_set_verify_peer(socket, url.verify ? 1 : 0);
-  amqp_ssl_socket_set_verify_hostname(socket, url.verify ? 1 : 0);
+  amqp_ssl_socket_set_verify_hostname(socket, 0);
+  if (url.verify && !expect_host(context, host.host)) return unavailable("no room for TLS");
   amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST);
   const auto limit = as_timeval(kConnectLimit);
   const int status = amqp_socket_open_noblock(socket, host.host.c_str(), host.port, &limit);
@@ -125,12 +143,14 @@ std::optional<std::string> refusal(const amqp_rpc_reply_t& reply) {
 
 void Shutter::open(int fd) {
   const std::lock_guard lock{mutex_};
-  fd_ = fd;
-  if (shut_) shutdown(fd_, SHUT_RDWR);
+  if (fd_ >= 0) close(fd_);
+  fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (shut_) shutdown(fd, SHUT_RDWR);
 }
 
 void Shutter::closed() {
   const std::lock_guard lock{mutex_};
+  if (fd_ >= 0) close(fd_);
   fd_ = -1;
 }
 
@@ -201,16 +221,24 @@ Result<std::unique_ptr<Wire>> Wire::open(const AmqpUrl& url, const AmqpHost& hos
       wire->state_, host.vhost.c_str(), 0, kFrameMax, static_cast<int>(url.heartbeat.count()),
       &properties, AMQP_SASL_METHOD_PLAIN, host.user.c_str(), host.password.c_str());
   if (auto why = refusal(reply)) return failed(*why);
+  const int heartbeat = amqp_get_heartbeat(wire->state_);
+  wire->beat_every_ = std::chrono::milliseconds{heartbeat * 1000 / 2};
+  const int status = amqp_tune_connection(wire->state_, amqp_get_channel_max(wire->state_),
+                                          amqp_get_frame_max(wire->state_),
+                                          heartbeat * kServersPatience / kLibrarysPatience);
+  if (status != AMQP_STATUS_OK) return failed(amqp_error_string2(status));
   return wire;
 }
 
 Result<void> Wire::send(amqp_channel_t channel, amqp_method_number_t id, void* method) {
+  spoke_ = true;
   const int status = amqp_send_method(state_, channel, id, method);
   if (status != AMQP_STATUS_OK) return library_error("RabbitMQ: sending failed", status);
   return {};
 }
 
 Result<void> Wire::publish(amqp_channel_t channel, const Outgoing& message) {
+  spoke_ = true;
   const int status = amqp_basic_publish(state_, channel, bytes_of(message.exchange),
                                         bytes_of(message.routing_key), message.mandatory ? 1 : 0, 0,
                                         &message.properties(), bytes_of(message.body()));
@@ -230,6 +258,19 @@ Result<std::optional<amqp_frame_t>> Wire::read() {
 
 void Wire::release(amqp_channel_t channel) {
   amqp_maybe_release_buffers_on_channel(state_, channel);
+}
+
+Result<void> Wire::beat() {
+  if (beat_every_.count() == 0) return {};
+  const auto now = Steady::now();
+  if (std::exchange(spoke_, false)) spoke_at_ = now;
+  if (now - spoke_at_ < beat_every_) return {};
+  spoke_at_ = now;
+  amqp_frame_t frame{};
+  frame.frame_type = AMQP_FRAME_HEARTBEAT;
+  const int status = amqp_send_frame(state_, &frame);
+  if (status != AMQP_STATUS_OK) return library_error("RabbitMQ: sending failed", status);
+  return {};
 }
 
 void Wire::cork(bool on) const {

@@ -13,14 +13,21 @@
 #include <string>
 
 #include "envelope.hpp"
+#include "umbel/base/clock.hpp"
 #include "umbel/base/result.hpp"
 #include "umbel/broker_rabbitmq/amqp_url.hpp"
 
 namespace umbel::broker_rabbitmq {
 
-// Ends what a thread waits for in connect or send, from another thread.
+// Ends what a thread waits for in connect or send, from another thread. It holds a descriptor of
+// its own: the library closes the other one when it likes, and its number is soon somebody else's.
 class Shutter {
  public:
+  Shutter() = default;
+  ~Shutter() { closed(); }
+  Shutter(const Shutter&) = delete;
+  Shutter& operator=(const Shutter&) = delete;
+
   void open(int fd);
   void closed();
   void shut();  // also what is opened later
@@ -51,6 +58,10 @@ class Wire {
   // The next frame if one is there. What it points at lives until release() of its channel.
   [[nodiscard]] Result<std::optional<amqp_frame_t>> read();
   void release(amqp_channel_t channel);
+  // To be called at least every half second: sends a heartbeat if nothing was sent for half of the
+  // agreed time. The library's own come only while it reads, and a connection that has brought more
+  // than there is room for is not read.
+  [[nodiscard]] Result<void> beat();
 
   // While corked, what is sent waits to leave in one piece.
   void cork(bool on) const;
@@ -64,6 +75,9 @@ class Wire {
   Shutter& shutter_;
   const bool tls_;
   int fd_ = -1;
+  std::chrono::milliseconds beat_every_{0};  // 0: no heartbeats were agreed on
+  bool spoke_ = false;                       // since the last look
+  Steady::time_point spoke_at_ = Steady::now();
 };
 
 // What the library's and the server's refusals mean, in our words.

@@ -36,8 +36,9 @@ struct AmqpUrl {
   // Of queues that we declare; both empty: a classic queue without arguments, as Celery's default.
   std::string queue_type;           // `classic` or `quorum`
   std::optional<int> max_priority;  // 1…255
-  // Asked for; the server's own wish wins if it is smaller. 0: none.
-  std::chrono::seconds heartbeat{120};
+  // Asked for; the server's own wish (60 s by default) wins if it is smaller. 0: none. What a
+  // process that stands still held comes back after two to three of them.
+  std::chrono::seconds heartbeat{10};
   std::string management;  // URL of the management API, may hold user and password; empty: none
   // TLS: files in PEM form.
   std::string ca_file, cert_file, key_file;
