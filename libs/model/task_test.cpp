@@ -94,7 +94,9 @@ TEST(TaskMerge, ends_where_celerys_state_ends) {
            {{"revoked", "received"}, "REVOKED"},
            {{"revoked", "failed"}, "FAILURE"},
            {{"failed", "revoked"}, "FAILURE"},
-           {{"started", "rejected"}, "STARTED"},
+           {{"started", "rejected"}, "REJECTED"},  // there it would run for ever
+           {{"received", "rejected"}, "REJECTED"},
+           {{"rejected", "started", "succeeded"}, "SUCCESS"},
            {{"rejected", "received"}, "RECEIVED"},
            {{"started", "progress"}, "PROGRESS"},
            {{"progress", "started"}, "PROGRESS"},
@@ -285,6 +287,30 @@ TEST(TaskMerge, knows_the_last_start_by_its_time_alone_if_its_worker_was_not_kep
   task.started_by.clear();
   apply(task, event("started", 1));
   EXPECT_EQ(task.starts, 1);
+}
+
+TEST(TaskMerge, what_its_worker_refused_is_over_in_whatever_order_it_is_told) {
+  Task task = after({"received", "started"});
+  apply(task, event("rejected", 3));
+  EXPECT_EQ(task.state, TaskState::Rejected);
+  apply(task, event("started", 2));
+  EXPECT_EQ(task.state, TaskState::Rejected) << "come late";
+  apply(task, event("received", 4));
+  EXPECT_EQ(task.state, TaskState::Received) << "put back, and taken again";
+  apply(task, event("started", 5));
+  apply(task, event("rejected", 4));
+  EXPECT_EQ(task.state, TaskState::Started) << "the refusal of before the start";
+}
+
+TEST(TaskMerge, a_retry_makes_no_task_its_own_parent) {
+  Task task;
+  TaskEvent first = event("received", 1);
+  first.parent_id = "p";
+  apply(task, first);
+  TaskEvent again = event("received", 2);
+  again.parent_id = "u";
+  apply(task, again);
+  EXPECT_EQ(task.parent_id, "p");
 }
 
 TEST(TaskMerge, gives_a_new_task_the_id_of_its_event) {

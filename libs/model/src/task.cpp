@@ -121,7 +121,8 @@ void take_request(Task& task, const TaskEvent& event) {
   take(task.name, event.name);
   take(task.args, event.args);
   take(task.kwargs, event.kwargs);
-  take(task.parent_id, event.parent_id);
+  // A retry is sent by the task itself; that does not make it its own parent.
+  if (event.parent_id != task.uuid.str()) take(task.parent_id, event.parent_id);
   take(task.root_id, event.root_id);
   take(task.retries, event.retries);
   take(task.eta, event.eta);
@@ -157,8 +158,19 @@ bool is_of_an_earlier_attempt(const Task& task, const TaskEvent& event) {
   if (event.type == TaskEventType::Retried && is_final(task.state))
     return event.origin.timestamp < ended(task);
   const bool begins = event.type == TaskEventType::Received || event.type == TaskEventType::Started;
-  return begins && task.state == TaskState::Retry && task.retried &&
-         event.origin.timestamp < *task.retried && event.origin.hostname == task.worker;
+  const auto& over = task.state == TaskState::Retry      ? task.retried
+                     : task.state == TaskState::Rejected ? task.rejected
+                                                         : std::nullopt;
+  return begins && over && event.origin.timestamp < *over && event.origin.hostname == task.worker;
+}
+
+// A refusal ends what its worker told before. By Celery's order of states the task would be taken
+// for running ever after.
+bool ends_in_refusal(const Task& task, const TaskEvent& event) {
+  if (event.type != TaskEventType::Rejected) return false;
+  if (task.state != TaskState::Received && task.state != TaskState::Started) return false;
+  const auto& began = task.state == TaskState::Started ? task.started : task.received;
+  return !began || *began <= event.origin.timestamp;
 }
 
 // A start that is not the last one come again.
@@ -195,6 +207,7 @@ std::string_view Task::state_text() const {
 Merge apply(Task& task, const TaskEvent& event) {
   Merge merge{false, task.state};
   const bool late = is_of_an_earlier_attempt(task, event);
+  const bool refused = ends_in_refusal(task, event);
   if (task.uuid.empty()) task.uuid = event.uuid;
   task.unknown_since.reset();
   if (event.type == TaskEventType::Sent) {
@@ -214,7 +227,7 @@ Merge apply(Task& task, const TaskEvent& event) {
   }
   Target target = target_of(event);
   const bool retry = target.state == TaskState::Retry || task.state == TaskState::Retry;
-  if (!retry && rank(target.state) < rank(task.state)) {
+  if (!retry && !refused && rank(target.state) < rank(task.state)) {
     target.state == TaskState::Received ? take_request(task, event) : take_everything(task, event);
     return merge;
   }
