@@ -11,16 +11,11 @@
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 
-#include "free_offset.hpp"
-#include "umbel/cli/child.hpp"
-#include "umbel/http/client.hpp"
+#include "stack_stand.hpp"
 #include "umbel/http/message.hpp"
-#include "umbel/testing/eventually.hpp"
-#include "umbel/testing/temp_dir.hpp"
 
-namespace umbel {
+namespace umbel::e2e {
 namespace {
 
 namespace json = boost::json;
@@ -72,84 +67,6 @@ class ReadOnlyFolder {
  private:
   TempDir dir_;
   bool mounted_ = false;
-};
-
-class StackTest : public ::testing::Test {
- protected:
-  void start() {
-    auto child = Child::spawn({{UMBEL_BIN_DIR "/umbel", "up", "--source", UMBEL_SOURCE_DIR, "--var",
-                                dir_.file("var"), "--port-offset", std::to_string(offset_)},
-                               {}});
-    ASSERT_TRUE(child.has_value()) << child.error().what;
-    up_.emplace(std::move(*child));
-    ASSERT_TRUE(eventually([&] { return printed("Ctrl-C stops everything"); }, seconds{90}))
-        << output_;
-  }
-  void TearDown() override {
-    if (HasFailure()) std::cerr << output_;
-  }
-
-  bool printed(const std::string& text) {
-    for (const std::string& line : up_->read_lines()) output_ += line + "\n";
-    return output_.find(text) != std::string::npos;
-  }
-
-  [[nodiscard]] std::string url(int port, const std::string& path) const {
-    return "http://127.0.0.1:" + std::to_string(port + offset_) + path;
-  }
-  Result<http::ClientResponse> send(http::ClientRequest request) {
-    std::ignore = printed("");  // whoever does not read its pipe stops it
-    return client_.send(request);
-  }
-  Result<http::ClientResponse> get(int port, const std::string& path) {
-    http::ClientRequest request;
-    request.url = url(port, path);
-    return send(std::move(request));
-  }
-
-  // Runs `umbel up` over a folder to its end; how it ended, and all it said.
-  static std::pair<std::string, std::string> up_to_the_end(const std::string& var, int offset) {
-    auto child = Child::spawn({{UMBEL_BIN_DIR "/umbel", "up", "--source", UMBEL_SOURCE_DIR, "--var",
-                                var, "--port-offset", std::to_string(offset)},
-                               {}});
-    EXPECT_TRUE(child.has_value());
-    std::string said;
-    EXPECT_TRUE(eventually([&] {
-      for (const std::string& line : child->read_lines()) said += line + "\n";
-      return child->ended().has_value() && child->output() == -1;
-    }));
-    return {child->ended().value_or("still runs"), said};
-  }
-
-  // The pid of the program behind a port, from what the table printed.
-  std::vector<pid_t> pids() {
-    std::vector<pid_t> found;
-    std::istringstream lines{output_};
-    bool table = false;
-    for (std::string line; std::getline(lines, line);) {
-      if (line.find("what it does") != std::string::npos) {
-        table = true;
-      } else if (table && line.size() < 3) {
-        break;
-      } else if (table) {
-        found.push_back(std::stoi(line.substr(line.rfind(' ') + 1)));
-      }
-    }
-    return found;
-  }
-
-  [[nodiscard]] static bool gone(pid_t pid) {
-    std::ifstream stat{"/proc/" + std::to_string(pid) + "/stat"};
-    std::string text;
-    std::getline(stat, text);
-    return text.empty() || text.find(") Z ") != std::string::npos;
-  }
-
-  TempDir dir_;
-  int offset_ = e2e::free_offset();
-  std::optional<Child> up_;
-  std::string output_;
-  http::Client client_;
 };
 
 TEST_F(StackTest, ShowsSubmissionsMeasuresThemAndStopsWithinTenSeconds) {
@@ -273,7 +190,7 @@ TEST_F(StackTest, NamesWhatStandsInItsWayAndGoesOn) {
   ASSERT_EQ(started.size(), 6U) << output_;
 
   // A second one over the same folder, whose ports would all be free.
-  const auto [end, said] = up_to_the_end(dir_.file("var"), e2e::free_offset());
+  const auto [end, said] = up_to_the_end(dir_.file("var"), free_offset());
   EXPECT_EQ(end, "exit status 1");
   EXPECT_THAT(said, HasSubstr(dir_.file("var") + " is in use by another `umbel up`, pid " +
                               std::to_string(up_->pid())));
@@ -324,4 +241,4 @@ TEST_F(StackTest, LeavesNoOrphanWhenItIsKilled) {
 }
 
 }  // namespace
-}  // namespace umbel
+}  // namespace umbel::e2e

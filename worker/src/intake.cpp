@@ -161,6 +161,7 @@ void Intake::route(Job job, WallTime now) {
                  {"task", shortened(job.task.task, 200)},
                  {"task_id", job.task.id.str()}});
       const auto name = job.task.task;
+      received(job);  // the only event that tells its name
       end(std::move(job), failed(not_registered(name)), now, Given::Reject);
       return;
     }

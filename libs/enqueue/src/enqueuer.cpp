@@ -82,7 +82,8 @@ Result<AcceptedTask> prepare(const TaskRequest& request, enqueue::KnownTasks& ca
   AcceptedTask task;
   task.id = request.id ? *request.id : ordered_task_id(now);
   task.name = request.name;
-  task.queue = request.queue.value_or(entry ? entry->queue : QueueName{kDefaultQueue});
+  task.queue = request.queue.value_or(
+      entry ? entry->queue : request.queue_of_unknown.value_or(QueueName{kDefaultQueue}));
   task.message = celery::encode_task(message_for(request, task.id, std::move(*arguments),
                                                  std::move(headers->get_object()), entry, origin));
   task.not_before = request.eta;

@@ -29,7 +29,8 @@ struct TaskRequest {
   std::string args = "[]";         // JSON text, an array
   std::string kwargs = "{}";       // JSON text, an object
   std::optional<TaskId> id;        // nothing: a new one
-  std::optional<QueueName> queue;  // nothing: the catalogue's for this name, else `umbel`
+  std::optional<QueueName> queue;  // nothing: the catalogue's for this name, else the next
+  std::optional<QueueName> queue_of_unknown{};  // nothing: `umbel`
   std::optional<WallTime> eta, expires;
   int priority = 0;
   TaskId root, parent;    // empty: its own root, no parent
