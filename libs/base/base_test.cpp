@@ -99,6 +99,22 @@ TEST(WithoutPassword, HidesThePasswordAndNothingElse) {
   EXPECT_EQ(without_password("redis://:a@b@host/0"), "redis://:**@host/0");
   EXPECT_EQ(without_password("http://host/a:b@c"), "http://host/a:b@c");
   EXPECT_EQ(without_password("sqlite:var/umbel.db"), "sqlite:var/umbel.db");
+  EXPECT_EQ(without_password("http://host:80/a?b=c&d=e"), "http://host:80/a?b=c&d=e");
+  EXPECT_EQ(without_password("amqp://host//"), "amqp://host//");
+  EXPECT_EQ(without_password("amqp://user@host//"), "amqp://user@host//");
+}
+
+TEST(WithoutPassword, HidesItWhereverItStands) {
+  EXPECT_EQ(without_password("amqp://u:p1@a//;amqp://v:p2@b/x"), "amqp://u:**@a//;amqp://v:**@b/x");
+  EXPECT_EQ(without_password("redis+socket:///r.sock?virtual_host=1&password=secret"),
+            "redis+socket:///r.sock?virtual_host=1&password=**");
+  EXPECT_EQ(without_password("amqp://u:p1@a/v?management=http://m:p2@b:15672&heartbeat=5"),
+            "amqp://u:**@a/v?management=http://m:**@b:15672&heartbeat=5");
+  EXPECT_EQ(without_password("amqp://a/v?management=http%3A%2F%2Fm%3Asecret%40b&heartbeat=5"),
+            "amqp://a/v?management=**&heartbeat=5");
+  // Not escaped as it ought to be.
+  EXPECT_EQ(without_password("amqp://user:se/cret@host//"), "amqp://user:**@host//");
+  EXPECT_EQ(without_password("redis://:se?cret#x@host/0"), "redis://:**@host/0");
 }
 
 TEST(Spoken, SaysDurationsAsPeopleDo) {

@@ -95,7 +95,7 @@ TEST(AmqpUrl, ReadsTheOptions) {
 TEST(AmqpUrl, RefusalsNameThePartAndWhatIsAllowed) {
   EXPECT_THAT(refusal(""), HasSubstr("empty"));
   EXPECT_THAT(refusal("http://h"), HasSubstr("amqps://"));
-  EXPECT_THAT(refusal("amqp://h:port"), HasSubstr("`port`"));
+  EXPECT_THAT(refusal("amqp://u@h:port"), HasSubstr("`port`"));
   EXPECT_THAT(refusal("amqp://h:70000"), HasSubstr("65535"));
   EXPECT_THAT(refusal("amqp://[::1"), HasSubstr("]"));
   EXPECT_THAT(refusal("amqp://h/%zz"), HasSubstr("virtual host"));
@@ -103,6 +103,9 @@ TEST(AmqpUrl, RefusalsNameThePartAndWhatIsAllowed) {
   EXPECT_THAT(refusal("amqp://h/?max_priority=256"), HasSubstr("255"));
   EXPECT_THAT(refusal("amqp://h/?heartbeat=soon"), HasSubstr("`soon`"));
   EXPECT_THAT(refusal("amqp://h/?heart=1"), HasSubstr("heartbeat"));
+  EXPECT_THAT(refusal("amqp://u:p@h/?heart=1"), HasSubstr("`heart`"));
+  EXPECT_THAT(refusal("amqp://u:p/w@h/v"), HasSubstr("%2F"));
+  EXPECT_THAT(refusal("amqp://h/a%00b"), HasSubstr("zero byte"));
   EXPECT_THAT(refusal("amqp://h/?verify=no"), HasSubstr("verify_none"));
   EXPECT_THAT(refusal("amqp://h/?management=h:15672"), HasSubstr("http://"));
   EXPECT_THAT(refusal("amqp://h/?certfile=/c.pem"), HasSubstr("keyfile"));
@@ -112,7 +115,9 @@ TEST(AmqpUrl, RefusalsNameThePartAndWhatIsAllowed) {
 TEST(AmqpUrl, NoRefusalHoldsAPassword) {
   for (const auto* url : {"amqp://u:secret@h:x", "amqp://u:secret@h/%z", "amqp://u:sec%ret@h",
                           "amqp://u:secret@h/?management=u:secret@h", "http://u:secret@h",
-                          "amqp://u:secret@h/;amqp://u:secret@h:0"}) {
+                          "amqp://u:secret@h/;amqp://u:secret@h:0", "amqp://u:secret",
+                          "amqp://u:sec/ret@h/v", "amqp://u:x?secret@h/v", "amqp://u:x;secret@h",
+                          "amqp://u:1?secret=1@h/v", "amqp://u:1/secret@h/v"}) {
     EXPECT_THAT(refusal(url), Not(HasSubstr("sec"))) << url;
   }
   EXPECT_THAT(only_host("amqp://u:secret@h//").shown(), Not(HasSubstr("secret")));

@@ -35,6 +35,49 @@ std::size_t utf8_length(std::string_view text, std::size_t i) {
   return 0;
 }
 
+constexpr std::string_view kSchemeEnd = "://";
+
+// Values of options that hold a password: by their name, or as a URL with a login in it.
+std::string without_secret_options(std::string_view url) {
+  std::string out;
+  while (!url.empty()) {
+    const auto begin = std::min(url.find_first_of("?&"), url.size() - 1) + 1;
+    out += url.substr(0, begin);
+    url.remove_prefix(begin);
+    const auto end = std::min(url.find_first_of("&;"), url.size());
+    const auto equals = url.substr(0, end).find('=');
+    if (equals == std::string_view::npos) continue;
+    const auto value = url.substr(equals + 1, end - equals - 1);
+    const bool secret =
+        url.substr(0, equals).ends_with("password") || value.find("%40") != std::string_view::npos;
+    out += url.substr(0, equals + 1);
+    out += secret ? "**" : value;
+    url.remove_prefix(end);
+  }
+  return out;
+}
+
+// Of each address in it: a list of hosts, an option that is a URL. A password may hold a `/` that
+// ought to be escaped: all up to the last `@` goes.
+std::string without_logins(std::string_view url) {
+  std::string out;
+  for (;;) {
+    const auto scheme = url.find(kSchemeEnd);
+    if (scheme == std::string_view::npos) return out += url;
+    out += url.substr(0, scheme + kSchemeEnd.size());
+    url.remove_prefix(scheme + kSchemeEnd.size());
+    const auto address = url.substr(0, url.find(kSchemeEnd));
+    const auto at = address.rfind('@');
+    const auto colon = address.find(':');
+    if (at == std::string_view::npos || colon > std::min(at, address.find_first_of("/?#"))) {
+      continue;
+    }
+    out += address.substr(0, colon);
+    out += ":**";
+    url.remove_prefix(at);
+  }
+}
+
 // Reads exactly `digits` digits at `text`, moving past them.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
   if (text.size() < digits) return std::nullopt;
@@ -97,17 +140,8 @@ std::string json_quoted(std::string_view text) {
 }
 
 std::string without_password(std::string_view url) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string{url};
-  const auto start = scheme + 3;
-  const auto end = std::min(url.find_first_of("/?#", start), url.size());
-  const auto authority = url.substr(start, end - start);
-  const auto at = authority.rfind('@');
-  if (at == std::string_view::npos) return std::string{url};
-  const auto colon = authority.find(':');
-  if (colon == std::string_view::npos || colon > at) return std::string{url};
-  return fmt::format("{}{}:**{}", url.substr(0, start), authority.substr(0, colon),
-                     url.substr(start + at));
+  if (url.find(kSchemeEnd) == std::string_view::npos) return std::string{url};
+  return without_logins(without_secret_options(url));
 }
 
 std::string iso8601(WallTime time) {
