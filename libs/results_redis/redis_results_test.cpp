@@ -129,6 +129,23 @@ TEST_F(RedisResults, AConnectionThatWasClosedMeanwhileIsMadeAnewUnseen) {
   EXPECT_THAT(meta("b"), HasSubstr(R"("result": 2)"));
 }
 
+TEST_F(RedisResults, AServerThatBecameAReplicaIsLookedForAnew) {
+  CutProxy proxy{server.port()};
+  const auto mine = opened(server.url(0, proxy.port()));
+  const auto result = succeeded("a", "1");
+  const auto next = succeeded("b", "2");
+  ASSERT_TRUE(mine->tell({&result, 1}));
+  EXPECT_EQ(proxy.accepted(), 1U);
+  (void)server.ask({"REPLICAOF", "127.0.0.1", "1"});
+  const auto out = mine->tell({&next, 1});
+  ASSERT_FALSE(out);
+  EXPECT_EQ(out.error().code, Errc::Unavailable) << out.error().what;
+  EXPECT_THAT(out.error().what, HasSubstr("READONLY"));
+  (void)server.ask({"REPLICAOF", "NO", "ONE"});
+  EXPECT_TRUE(mine->tell({&next, 1}));
+  EXPECT_EQ(proxy.accepted(), 2U);
+}
+
 TEST_F(RedisResults, AServerThatStandsStillCostsItsTimeoutOnly) {
   const auto mine = opened(server.url() + "?socket_timeout=0.3");
   const auto result = succeeded("a", "1");

@@ -65,21 +65,26 @@ void append_command(std::string& out, const Command& command) {
 }  // namespace
 
 Result<std::vector<Reply>> Connection::run(std::span<const Command> commands) {
-  const std::lock_guard lock{mutex_};
-  return run_locked(commands, options_.timeout);
+  const auto turn = turn_.wait();
+  return run_alone(commands, options_.timeout);
+}
+
+void Connection::drop() {
+  const auto turn = turn_.wait();
+  close();
 }
 
 Result<void> Connection::ping() {
   const auto until = Steady::now() + kPing;
-  const std::unique_lock lock{mutex_, until};
-  if (!lock.owns_lock()) {
+  const auto turn = turn_.wait_until(until);
+  if (!turn) {
     const std::lock_guard last_lock{last_mutex_};
     if (last_) return *last_;
     return {};
   }
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Steady::now());
   const Command ping{"PING"};
-  const auto replies = run_locked({&ping, 1}, std::max(left, std::chrono::milliseconds{1}));
+  const auto replies = run_alone({&ping, 1}, std::max(left, std::chrono::milliseconds{1}));
   if (!replies) return replies.error();
   if (replies->front().is_error()) {
     return unavailable(options_.shown() + ": " + replies->front().text);
@@ -87,8 +92,8 @@ Result<void> Connection::ping() {
   return {};
 }
 
-Result<std::vector<Reply>> Connection::run_locked(std::span<const Command> commands,
-                                                  std::chrono::milliseconds timeout) {
+Result<std::vector<Reply>> Connection::run_alone(std::span<const Command> commands,
+                                                 std::chrono::milliseconds timeout) {
   if (commands.empty()) return std::vector<Reply>{};
   const bool reused = socket_ != nullptr;
   auto until = Steady::now() + timeout;

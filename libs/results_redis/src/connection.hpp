@@ -5,11 +5,13 @@
 #include <hiredis/hiredis.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reply.hpp"
@@ -17,6 +19,52 @@
 #include "umbel/results_redis/redis_url.hpp"
 
 namespace umbel::redis {
+
+// Who may use the connection now: one at a time, and who waits may give up. Not a std::timed_mutex:
+// gcc 12's ThreadSanitizer does not see its timed lock.
+class Turn {
+ public:
+  // Nothing: it did not come in time.
+  class Taken {
+   public:
+    explicit Taken(Turn* turn) : turn_{turn} {}
+    Taken(Taken&& other) noexcept : turn_{std::exchange(other.turn_, nullptr)} {}
+    Taken& operator=(Taken&&) = delete;
+    ~Taken() {
+      if (turn_ != nullptr) turn_->end();
+    }
+    explicit operator bool() const { return turn_ != nullptr; }
+
+   private:
+    Turn* turn_;
+  };
+
+  [[nodiscard]] Taken wait() {
+    std::unique_lock lock{mutex_};
+    free_.wait(lock, [this] { return !taken_; });
+    taken_ = true;
+    return Taken{this};
+  }
+  [[nodiscard]] Taken wait_until(Steady::time_point until) {
+    std::unique_lock lock{mutex_};
+    if (!free_.wait_until(lock, until, [this] { return !taken_; })) return Taken{nullptr};
+    taken_ = true;
+    return Taken{this};
+  }
+
+ private:
+  void end() {
+    {
+      const std::lock_guard lock{mutex_};
+      taken_ = false;
+    }
+    free_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable free_;
+  bool taken_ = false;
+};
 
 // Thread-safe: calls go one after another.
 class Connection {
@@ -29,6 +77,9 @@ class Connection {
   // the commands are sent again: only such as may be done twice.
   [[nodiscard]] Result<std::vector<Reply>> run(std::span<const Command> commands);
 
+  // The next call makes a new connection, and looks up the host's name for it.
+  void drop();
+
   // PING, within a second; while another call is under way, whether the last one had an answer.
   [[nodiscard]] Result<void> ping();
 
@@ -36,8 +87,8 @@ class Connection {
   struct FreeReader {
     void operator()(redisReader* reader) const { redisReaderFree(reader); }
   };
-  [[nodiscard]] Result<std::vector<Reply>> run_locked(std::span<const Command> commands,
-                                                      std::chrono::milliseconds timeout);
+  [[nodiscard]] Result<std::vector<Reply>> run_alone(std::span<const Command> commands,
+                                                     std::chrono::milliseconds timeout);
   [[nodiscard]] Result<void> open(Steady::time_point until);
   [[nodiscard]] Result<void> introduce(Steady::time_point until);
   [[nodiscard]] Result<std::vector<Reply>> exchange(std::span<const Command> commands,
@@ -47,7 +98,7 @@ class Connection {
   void close();
 
   const RedisOptions options_;
-  std::timed_mutex mutex_;
+  Turn turn_;  // for all up to last_mutex_
   std::unique_ptr<Socket> socket_;
   std::unique_ptr<redisReader, FreeReader> reader_;
   std::optional<Error> refusal_;       // of the last try to connect

@@ -41,6 +41,12 @@ bool may_pass(std::string_view refusal) {
   return false;
 }
 
+// Refusals of the server itself, not of a command: behind its name there may be another by now.
+bool of_this_server(std::string_view refusal) {
+  return refusal.starts_with("READONLY") || refusal.starts_with("MASTERDOWN") ||
+         refusal.starts_with("NOAUTH");
+}
+
 class RedisResults final : public CallerResults {
  public:
   explicit RedisResults(RedisOptions options)
@@ -120,7 +126,8 @@ class RedisResults final : public CallerResults {
     commands.push_back({"EXEC"});
   }
 
-  [[nodiscard]] Error refused(const Reply& reply) const {
+  [[nodiscard]] Error refused(const Reply& reply) {
+    if (of_this_server(reply.text)) connection_.drop();
     const auto words = "redis " + shown_ + " refused: " + reply.text;
     return may_pass(reply.text) ? unavailable(words) : invalid(words);
   }
