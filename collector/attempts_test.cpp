@@ -48,6 +48,46 @@ TEST(Attempts, OneThatSucceeds) {
                                   .outcome = Succeeded}));
 }
 
+TEST(Attempts, ARetryThatIsTakenBeforeItIsToldIsTwo) {  // as Celery's workers tell it
+  const std::vector told{moment(1, "received"), moment(2, "started"), moment(3, "received"),
+                         moment(4, "retried", "w1", "ValueError('x')")};
+  Task waits = in_state(TaskState::Retry);
+  waits.received = at(3);
+  waits.started = at(2);
+  waits.retried = at(4);
+  const auto before = attempts_of(told, waits);
+  ASSERT_EQ(before.size(), 2U);
+  EXPECT_EQ(before[0], (Attempt{.worker = "w1",
+                                .received = at(1),
+                                .started = at(2),
+                                .ended = at(4),
+                                .outcome = Retried,
+                                .detail = "ValueError('x')"}));
+  EXPECT_EQ(before[1], (Attempt{.worker = "w1", .received = at(3)}));
+
+  auto more = told;
+  more.push_back(moment(6, "started"));
+  more.push_back(moment(7, "succeeded"));
+  const auto after = attempts_of(more, in_state(TaskState::Success));
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0].outcome, Retried);
+  EXPECT_EQ(after[1], (Attempt{.worker = "w1",
+                               .received = at(3),
+                               .started = at(6),
+                               .ended = at(7),
+                               .outcome = Succeeded}));
+}
+
+TEST(Attempts, WhatIsTakenAnewWhileItRunsIsLostUnlessItsEndIsTold) {
+  EXPECT_EQ(outcomes({moment(1, "received"), moment(2, "started"), moment(3, "received", "w2"),
+                      moment(4, "started", "w2"), moment(5, "succeeded", "w2")},
+                     TaskState::Success),
+            (std::vector{Lost, Succeeded}));
+  EXPECT_EQ(outcomes({moment(1, "received"), moment(2, "started"), moment(3, "received", "w2")},
+                     TaskState::Received),
+            (std::vector{Lost, Waiting}));
+}
+
 TEST(Attempts, ARetryIsTwo) {
   const auto attempts =
       attempts_of(std::vector{moment(1, "received"), moment(2, "started"),

@@ -165,19 +165,20 @@ TEST_F(ControlTest, ABadValueIsRefusedByNameAndReachesNoWorker) {
   start();
   beat();
   ASSERT_TRUE(was_inspected());
-  for (const auto& [path, what] : std::vector<std::pair<std::string, std::string>>{
-           {"/api/worker/pool/grow/celery@host?n=-1", "argument n=-1"},
-           {"/api/worker/pool/grow/celery@host?n=x", "argument n=x"},
-           {"/api/worker/pool/shrink/celery@host?n=4", "one has to stay"},
-           {"/api/worker/pool/autoscale/celery@host", "argument min is missing"},
-           {"/api/worker/pool/autoscale/celery@host?min=5&max=2", "argument max=2"},
-           {"/api/worker/queue/add-consumer/celery@host", "argument queue is missing"},
-           {"/api/task/rate-limit/proj.add?workername=celery@host&ratelimit=much",
-            "argument ratelimit=much"},
-           {"/api/task/rate-limit/proj.add?ratelimit=1", "argument workername is missing"},
-           {"/api/task/timeout/proj.add?workername=celery@host&soft=-1", "argument soft=-1"},
-           {"/api/task/timeout/proj.add?workername=celery@host&soft=5&hard=2", "argument soft=5"},
-           {"/api/task/revoke/x?terminate=true&signal=WINCH", "argument signal=WINCH"}}) {
+  const std::vector<std::pair<std::string, std::string>> wrong{
+      {"/api/worker/pool/grow/celery@host?n=-1", "argument n=-1"},
+      {"/api/worker/pool/grow/celery@host?n=x", "argument n=x"},
+      {"/api/worker/pool/shrink/celery@host?n=4", "one has to stay"},
+      {"/api/worker/pool/autoscale/celery@host", "argument min is missing"},
+      {"/api/worker/pool/autoscale/celery@host?min=5&max=2", "argument max=2"},
+      {"/api/worker/queue/add-consumer/celery@host", "argument queue is missing"},
+      {"/api/task/rate-limit/proj.add?workername=celery@host&ratelimit=much",
+       "argument ratelimit=much"},
+      {"/api/task/rate-limit/proj.add?ratelimit=1", "argument workername is missing"},
+      {"/api/task/timeout/proj.add?workername=celery@host&soft=-1", "argument soft=-1"},
+      {"/api/task/timeout/proj.add?workername=celery@host&soft=5&hard=2", "argument soft=5"},
+      {"/api/task/revoke/x?terminate=true&signal=WINCH", "argument signal=WINCH"}};
+  for (const auto& [path, what] : wrong) {
     const auto answer = ask(path, "POST");
     EXPECT_EQ(answer.status, 400) << path;
     EXPECT_THAT(answer.body, HasSubstr(what)) << path;
@@ -186,7 +187,16 @@ TEST_F(ControlTest, ABadValueIsRefusedByNameAndReachesNoWorker) {
                              "time_limit", "revoke"}) {
     EXPECT_TRUE(celery.asked(method).empty()) << method;
   }
-  EXPECT_TRUE(audit().empty()) << "nothing was done";
+  const auto lines = audit();
+  ASSERT_EQ(lines.size(), wrong.size()) << "who tried is noted, and why it was refused";
+  for (std::size_t i = 0; i < wrong.size(); ++i) {
+    EXPECT_THAT(std::string{lines[wrong.size() - 1 - i].at("outcome").as_string()},
+                HasSubstr(wrong[i].second));
+  }
+  EXPECT_EQ(lines.back().at("action"), "worker.grow");
+  EXPECT_EQ(lines.back().at("object"), kNode);
+  EXPECT_EQ(lines.front().at("action"), "task.revoke");
+  EXPECT_EQ(lines.front().at("object"), "x");
 }
 
 TEST_F(ControlTest, ThePagesOwnWayTellsEachWorkersAnswerAndAllIsAudited) {
@@ -212,14 +222,18 @@ TEST_F(ControlTest, ThePagesOwnWayTellsEachWorkersAnswerAndAllIsAudited) {
   EXPECT_EQ(ask("/api/control").status, 405);
 
   const auto lines = audit();
-  ASSERT_EQ(lines.size(), 2U);
-  EXPECT_EQ(lines[0].at("action"), "worker.restart_pool");
-  EXPECT_EQ(lines[0].at("outcome"), "ValueError('Pool restarts not enabled')");
-  EXPECT_EQ(lines[1].at("action"), "worker.grow");
-  EXPECT_EQ(lines[1].at("object"), kNode);
-  EXPECT_EQ(lines[1].at("detail"), "n=2");
-  EXPECT_EQ(lines[1].at("who"), "127.0.0.1");
-  EXPECT_EQ(lines[1].at("outcome"), "done");
+  ASSERT_EQ(lines.size(), 6U);
+  EXPECT_EQ(lines[4].at("action"), "worker.restart_pool");
+  EXPECT_EQ(lines[4].at("outcome"), "ValueError('Pool restarts not enabled')");
+  EXPECT_EQ(lines[5].at("action"), "worker.grow");
+  EXPECT_EQ(lines[5].at("object"), kNode);
+  EXPECT_EQ(lines[5].at("detail"), "n=2");
+  EXPECT_EQ(lines[5].at("who"), "127.0.0.1");
+  EXPECT_EQ(lines[5].at("outcome"), "done");
+  EXPECT_EQ(lines[3].at("action"), "worker.dance");
+  EXPECT_EQ(lines[2].at("object"), "x");
+  EXPECT_EQ(lines[2].at("outcome"), "no worker is named `x`");
+  EXPECT_EQ(lines[0].at("action"), "worker.control");
 }
 
 TEST_F(ControlTest, AQueueIsPurgedByItsNameAndItIsAudited) {
@@ -236,10 +250,39 @@ TEST_F(ControlTest, AQueueIsPurgedByItsNameAndItIsAudited) {
   EXPECT_EQ(ask("/api/queues/purge", "POST", R"({"queue": "nosuch"})").status, 404);
   EXPECT_EQ(ask("/api/queues/purge", "POST", R"({"queue": ""})").status, 400);
   const auto lines = audit();
-  ASSERT_EQ(lines.size(), 2U);
-  EXPECT_EQ(lines[1].at("action"), "queue.purge");
-  EXPECT_EQ(lines[1].at("detail"), "3 tasks");
-  EXPECT_THAT(std::string{lines[0].at("outcome").as_string()}, HasSubstr("nosuch"));
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[2].at("action"), "queue.purge");
+  EXPECT_EQ(lines[2].at("detail"), "3 tasks");
+  EXPECT_THAT(std::string{lines[1].at("outcome").as_string()}, HasSubstr("nosuch"));
+  EXPECT_THAT(std::string{lines[0].at("outcome").as_string()}, HasSubstr("queue: allowed"));
+}
+
+TEST_F(ControlTest, SeveralWorkersAreToldAtTheSameTime) {
+  constexpr auto kPatience = std::chrono::milliseconds{700};
+  celery.is_celery(4);
+  CollectorOptions options;
+  options.inspect_timeout = kPatience;
+  start(options);
+  beat();
+  std::string workers = R"("celery@host")";
+  for (int i = 0; i < 20; ++i) {
+    const auto name = "mute" + std::to_string(i) + "@host";
+    beat(0, name);
+    workers += ", \"" + name + "\"";
+    ASSERT_TRUE(eventually([&] { return ask("/api/worker/" + name).status == 200; }));
+  }
+  ASSERT_TRUE(was_inspected());
+  const auto began = Steady::now();
+  const auto answers =
+      json::parse(
+          ask("/api/control", "POST", R"({"action": "grow", "n": 2, "workers": [)" + workers + "]}")
+              .body)
+          .at("answers")
+          .as_array();
+  EXPECT_LT(Steady::now() - began, 10 * kPatience) << "not one after the other";
+  ASSERT_EQ(answers.size(), 21U);
+  EXPECT_EQ(answers[0].at("ok"), "Growing 'celery@host' worker's pool by 2");
+  EXPECT_THAT(std::string{answers[7].at("error").as_string()}, HasSubstr("no"));
 }
 
 TEST_F(ControlTest, ATaskThatOnlyEventsToldOfIsRevokedAtTheWorkers) {
@@ -324,7 +367,7 @@ TEST_F(ControlTest, WhatAWorkerHeldThatSaidGoodbyeIsUnknownFromThenOn) {
   beat();
   ASSERT_TRUE(was_inspected());
   const auto at = now();
-  engines.publish({of(received("a", at)), of(started("a", at))});
+  engines.publish({of(received("a", at)), of(started("a", at)), of(received("taken", at))});
   ASSERT_TRUE(knows_task("a", "STARTED"));
   WorkerEvent goodbye;
   goodbye.type = WorkerEventType::Offline;
@@ -334,16 +377,108 @@ TEST_F(ControlTest, WhatAWorkerHeldThatSaidGoodbyeIsUnknownFromThenOn) {
   engines.publish({goodbye});
   ASSERT_TRUE(eventually([&] { return task("a").at("unknown_since").is_double(); }));
   EXPECT_GE(task("a").at("unknown_since").as_double(), to_unix_seconds(at) - 1);
+  EXPECT_TRUE(task("taken").at("unknown_since").is_null()) << "it is back in its queue";
 }
 
-TEST_F(ControlTest, WorkersThatTellOfNoTasksAreAskedToOnlyIfThatIsWanted) {
+TEST_F(ControlTest, CelerysWorkersAreAskedToTellOfTheirTasksAsFlowerDoes) {
   celery.is_celery(2);
-  CollectorOptions options;
-  options.enable_events = true;
-  start(options);
+  celery.answers("enable_events", json::object{{"ok", "task events enabled"}});
+  start();
   beat(1);
   ASSERT_TRUE(was_inspected());
   EXPECT_TRUE(eventually([&] { return !celery.asked("enable_events").empty(); }));
+  EXPECT_EQ(celery.asked("enable_events").front().destination, std::vector<std::string>{kNode});
+}
+
+TEST_F(ControlTest, AWorkerThatTellsOfNoTaskIsSaidToAndToldToByOneWord) {
+  celery.is_celery(2);
+  celery.answers("enable_events", json::object{{"ok", "task events enabled"}});
+  CollectorOptions options;
+  options.enable_events = false;
+  start(options);
+  beat(1);
+  ASSERT_TRUE(was_inspected());
+  const auto silent = [&] { return worker().at("worker").at("silent").as_bool(); };
+  std::int64_t processed = 1;
+  ASSERT_TRUE(eventually([&] {
+    beat(++processed);
+    return silent();
+  }));
+  EXPECT_TRUE(celery.asked("enable_events").empty()) << "it was not wanted";
+  const auto truth = [&] {
+    return std::string{ask_json("/api/overview").at("truth").at("text").as_string()};
+  };
+  EXPECT_TRUE(eventually([&] {
+    return truth().find("celery@host runs tasks and tells of none") != std::string::npos;
+  })) << truth();
+  EXPECT_EQ(
+      ask("/api/control", "POST", R"({"action": "enable_events", "workers": ["celery@host"]})")
+          .status,
+      200);
+  EXPECT_FALSE(silent());
+}
+
+TEST_F(ControlTest, OfTwoWorkersOfOneNameNoTaskIsSaidToBeLost) {
+  celery.is_celery(2);
+  start();
+  const auto beat_of = [&](std::int64_t pid) {
+    WorkerEvent event;
+    event.type = WorkerEventType::Heartbeat;
+    event.origin.hostname = kNode;
+    event.origin.timestamp = now();
+    event.origin.pid = pid;
+    event.freq = 60.0;
+    event.sw_ident = "py-celery";
+    engines.publish({event});
+  };
+  for (int i = 0; i < 6; ++i) beat_of(i % 2 == 0 ? 4711 : 5822);
+  ASSERT_TRUE(knows_worker());
+  ASSERT_TRUE(eventually([&] { return worker().at("worker").at("twins").as_bool(); }));
+  // One of the two holds it; the other one answers.
+  const auto then = now() - seconds{60};
+  engines.publish({of(received("held", then)), of(started("held", then))});
+  ASSERT_TRUE(knows_task("held", "STARTED"));
+  (void)ask("/api/workers?refresh=1");
+  (void)ask("/api/workers?refresh=1");
+  EXPECT_TRUE(task("held").at("unknown_since").is_null());
+  EXPECT_THAT(std::string{ask_json("/api/overview").at("truth").at("text").as_string()},
+              HasSubstr("Two workers use the name celery@host"));
+}
+
+TEST_F(ControlTest, WhatNobodyKnowsIsFoundByThat) {
+  celery.is_celery(2);
+  const auto then = now() - seconds{60};
+  engines.publish({of(received("lost", then, "proj.add")), of(started("lost", then)),
+                   of(received("ended", then)), of(started("ended", then)),
+                   of(succeeded("ended", then))});
+  start();
+  beat();
+  ASSERT_TRUE(knows_task("lost", "STARTED"));
+  ASSERT_TRUE(eventually([&] { return task("lost").at("unknown_since").is_double(); }));
+  const auto found = [&](const std::string& q) {
+    std::vector<std::string> ids;
+    const auto answer = ask_json("/api/search?q=" + q);
+    for (const auto& row : answer.at("tasks").as_array())
+      ids.emplace_back(row.at("id").as_string());
+    return ids;
+  };
+  using Ids = std::vector<std::string>;
+  // Until the history has all of it, and then still.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(found("state:unknown"), Ids{"lost"});
+    EXPECT_EQ(found("-state:unknown"), Ids{"ended"});
+    EXPECT_EQ(found("state:unknown,succeeded").size(), 2U);
+    EXPECT_EQ(found("state:unknown%20name:proj.*"), Ids{"lost"});
+    EXPECT_EQ(found("state:unknown%20name:other.*"), Ids{});
+    ASSERT_TRUE(eventually([&] { return engines.history->find(TaskId{"lost"}).has_value(); }));
+  }
+  const auto options = ask_json("/api/complete?q=state:unk&at=9").at("options").as_array();
+  ASSERT_EQ(options.size(), 1U);
+  EXPECT_EQ(options[0].at("text"), "unknown");
+  EXPECT_EQ(options[0].at("count"), 1);
+  engines.publish({of(succeeded("lost", now()))});
+  ASSERT_TRUE(knows_task("lost", "SUCCESS"));
+  EXPECT_EQ(found("state:unknown"), Ids{});
 }
 
 }  // namespace

@@ -21,11 +21,12 @@ using testing::eventually;
 class Kept final : public CallerResults {
  public:
   std::atomic<bool> out{false};
+  std::atomic<bool> late{false};  // `lost` has ended too
 
   Result<FoundResult> find(const TaskId& id) override {
     if (out) return unavailable("out, says the test");
     if (id.str() == "broken") return invalid("cannot be read, says the test");
-    if (id.str() != "ended") return not_found("no such result");
+    if (id.str() != "ended" && !(late && id.str() == "lost")) return not_found("no such result");
     FoundResult found;
     found.result.id = id;
     found.result.state = TaskState::Failure;
@@ -109,6 +110,12 @@ TEST_F(KeptElsewhereSession, AnEndThatWasNotSeenIsLearnt) {
   EXPECT_TRUE(eventually([&] { return member("ended", "state") == "FAILURE"; }));
   EXPECT_EQ(member("ended", "exception"), "ValueError('boom')");
   EXPECT_TRUE(eventually([&] { return member("lost", "unknown_since").is_double(); }));
+  // Its worker was at it still, and stores the result afterwards.
+  kept.late = true;
+  EXPECT_TRUE(eventually([&] {
+    (void)ask("/api/workers?refresh=1");
+    return member("lost", "state") == "FAILURE";
+  }));
 }
 
 }  // namespace

@@ -50,6 +50,105 @@ TEST(LiveState, ARetriedTaskIsReceivedTwiceAndRetriedOnce) {
   EXPECT_EQ(state.totals(), (Totals{.succeeded = 0, .failed = 1, .retried = 1, .received = 2}));
 }
 
+TEST(LiveState, ARetryThatIsTakenBeforeItIsToldIsReceivedOnce) {  // as Celery's workers tell it
+  LiveState state = a_state();
+
+  state.apply(received("a", kNow), kNow);
+  state.apply(started("a", kNow + seconds{1}), kNow);
+  state.apply(received("a", kNow + seconds{2}), kNow);
+  state.apply(retried("a", kNow + seconds{3}), kNow);
+  state.apply(started("a", kNow + seconds{4}), kNow);
+  state.apply(succeeded("a", kNow + seconds{5}), kNow);
+
+  EXPECT_EQ(state.totals(), (Totals{.succeeded = 1, .failed = 0, .retried = 1, .received = 2}));
+}
+
+WorkerEvent celery_beat(WallTime stamped, std::int64_t processed, std::int64_t pid = 7) {
+  WorkerEvent beat;
+  beat.type = WorkerEventType::Heartbeat;
+  beat.origin.hostname = "celery@host";
+  beat.origin.timestamp = stamped;
+  beat.origin.pid = pid;
+  beat.sw_ident = "py-celery";
+  beat.processed = processed;
+  return beat;
+}
+
+Event by_celery(Event event) {
+  auto& task = std::get<TaskEvent>(event);
+  task.origin.hostname = "celery@host";
+  task.origin.pid = 7;
+  return event;
+}
+
+TEST(LiveState, TasksOfACeleryWorkerThatNoEventToldOfAreCounted) {
+  LiveState state = a_state();
+  const auto at = [](int second) { return kNow + seconds{second}; };
+  const auto untold = [&] { return state.workers().at("celery@host").runs.untold(); };
+  state.apply(celery_beat(at(0), 40), at(0));
+  state.apply(by_celery(succeeded("before", at(1))), at(1));  // it began before it was seen
+  state.apply(by_celery(received("a", at(1))), at(1));
+  state.apply(by_celery(started("a", at(1))), at(1));
+  state.apply(by_celery(succeeded("a", at(2))), at(2));
+  for (int second = 2; second < 12; second += 2) {
+    state.apply(celery_beat(at(second), 41), at(second));
+    EXPECT_EQ(untold(), 0);
+  }
+  for (int second = 12; second < 20; second += 2)  // the events of five were dropped
+    state.apply(celery_beat(at(second), 46), at(second));
+  EXPECT_EQ(untold(), 4) << "an end without a start counts for one";
+
+  const auto kept = from_note(to_note(state, kNow, {})).value();
+  ASSERT_EQ(kept.workers.size(), 1U);
+  EXPECT_EQ(kept.workers.front().runs.state(), state.workers().at("celery@host").runs.state());
+}
+
+TEST(LiveState, AWorkerWhoseClockIsBehindIsCountedNow) {
+  LiveState state = a_state();
+  constexpr auto kBehind = std::chrono::hours{1};
+  for (int second = 0; second < 10; ++second) {
+    const WallTime now = kNow + seconds{second};
+    const WallTime stamped = now - kBehind;
+    // The broker knows of its batches no other time than their sender's.
+    state.apply(celery_beat(stamped, 0), now, stamped);
+    state.apply(by_celery(succeeded("t" + std::to_string(second), stamped)), now, stamped);
+    state.caught_up(now);
+  }
+  EXPECT_NEAR(
+      std::chrono::duration<double>(state.workers().at("celery@host").clock.behind()).count(), 3600,
+      2);
+  EXPECT_GE(state.series().sum(Count::Succeeded, kNow + seconds{9}, 60), 8U);
+}
+
+TEST(LiveState, NobodyIsLostWhileNothingCanBeHeard) {
+  LiveState state = a_state();
+  state.apply(celery_beat(kNow, 0), kNow);
+  state.caught_up(kNow + seconds{1});
+  const auto status = [&](int second) {
+    const WallTime now = kNow + seconds{second};
+    return state.workers().at("celery@host").state.status(state.heard_until(now));
+  };
+  EXPECT_EQ(status(60), WorkerStatus::Online) << "the stream cannot be read";
+  state.caught_up(kNow + seconds{60});
+  EXPECT_EQ(status(61), WorkerStatus::Lost);
+}
+
+TEST(LiveState, TwoProcessesOfOneNameAreTold) {
+  LiveState state = a_state();
+  const auto twins = [&](WallTime now) {
+    return state.workers().at("celery@host").twins.seen(now);
+  };
+  WallTime now = kNow;
+  for (const std::int64_t pid : {1, 2, 2, 3}) {  // begun anew, twice
+    state.apply(celery_beat(now += seconds{2}, 0, pid), now);
+    EXPECT_FALSE(twins(now));
+  }
+  for (const std::int64_t pid : {4, 3, 4, 3})
+    state.apply(celery_beat(now += seconds{1}, 0, pid), now);
+  EXPECT_TRUE(twins(now));
+  EXPECT_FALSE(twins(now + minutes{2}));
+}
+
 TEST(LiveState, KeepsTheNewestTasksAndLetsFinishedOnesGoFirst) {
   LiveState state = a_state(3);
   state.apply(started("running", kNow), kNow);

@@ -69,7 +69,7 @@ std::optional<int> read(Configuration& config, int argc, char** argv) {
   settings.add({"history-days", "days of history that are kept", "DAYS", {}}, options.history_days,
                {.least = 1, .most = 36'500});
   settings.add({"enable-events",
-                "ask workers whose tasks make no events to tell of them",
+                "ask Celery's workers to tell of their tasks; --no-enable-events: leave them alone",
                 "",
                 {"FLOWER_ENABLE_EVENTS"}},
                options.enable_events);

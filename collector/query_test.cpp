@@ -28,6 +28,7 @@ json::array normalised(const ParsedQuery& query) {
     json::array any;
     for (const auto& text : each.term.texts) any.emplace_back(text);
     for (const auto state : each.term.states) any.emplace_back(to_text(state));
+    if (each.term.unknown) any.emplace_back("UNKNOWN");
     for (const auto& range : each.term.ranges)
       any.push_back(json::array{end_of(range.least), range.above, end_of(range.most), range.below});
     if (each.time) any.emplace_back(to_unix_seconds(*each.time));

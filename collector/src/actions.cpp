@@ -11,6 +11,7 @@
 #include "control_command.hpp"
 #include "flower.hpp"
 #include "revoking.hpp"
+#include "serving_queue.hpp"
 #include "task_actions.hpp"
 #include "task_detail.hpp"
 #include "umbel/base/text.hpp"
@@ -67,17 +68,30 @@ Result<TaskId> retry_one(const ApiParts& parts, const TaskId& id) {
   request.name = *task->name;
   request.args = std::move(arguments->args);
   request.kwargs = std::move(arguments->kwargs);
-  if (task->queue && !task->queue->empty()) request.queue = QueueName{*task->queue};
+  if (task->queue && !task->queue->empty()) {
+    request.queue = QueueName{*task->queue};
+  } else {
+    request.queue_of_unknown = serving_queue(request.name, parts.inspections.all());
+  }
   const auto accepted = parts.enqueuer.submit(std::span{&request, 1});
   if (!accepted) return accepted.error();
   parts.accepted.Increment();
   return accepted->front().id;
 }
 
+// Wrong as it was asked, whatever it is about; noted all the same.
+Response refused_unseen(const ApiParts& parts, const Request& request, const char* action,
+                        const std::string& object, const std::string& why) {
+  auto line = audit_entry(parts, request, action, object);
+  line.outcome = why;
+  note(parts, {line});
+  return error_response(400, why);
+}
+
 template <class Act>
 Response each_of(const ApiParts& parts, const Request& request, const char* action, Act act) {
   const auto ids = ids_of(request);
-  if (!ids) return error_response(400, ids.error().what);
+  if (!ids) return refused_unseen(parts, request, action, "", ids.error().what);
   json::array done, refused;
   std::vector<AuditEntry> lines;
   for (const auto& id : *ids) {
@@ -123,20 +137,23 @@ Result<RevokeHow> how_of(const std::optional<bool>& terminate,
 
 Response revoke(const ApiParts& parts, const Request& request) {
   using Why = std::optional<std::string>;
+  const auto refused = [&](const std::string& why) {
+    return refused_unseen(parts, request, "task.revoke", "", why);
+  };
   std::optional<bool> terminate;
   std::optional<std::string> signal;
   if (const auto body = celery::parse_json(request.body); body && body->is_object()) {
     if (const auto* const given = body->get_object().if_contains("terminate")) {
-      if (!given->is_bool()) return error_response(400, "terminate: allowed is true or false");
+      if (!given->is_bool()) return refused("terminate: allowed is true or false");
       terminate = given->get_bool();
     }
     if (const auto* const given = body->get_object().if_contains("signal")) {
-      if (!given->is_string()) return error_response(400, "signal: allowed is its name");
+      if (!given->is_string()) return refused("signal: allowed is its name");
       signal = std::string{given->get_string()};
     }
   }
   const auto how = how_of(terminate, signal);
-  if (!how) return error_response(400, how.error().what);
+  if (!how) return refused(how.error().what);
   return each_of(parts, request, how->terminate ? "task.terminate" : "task.revoke",
                  [&](const TaskId& id, json::object&, AuditEntry& line) -> Why {
                    if (how->terminate) line.detail = how->signal;
@@ -149,15 +166,18 @@ Response revoke_as_flower(const ApiParts& parts, const Request& request) {
   Request form = request;
   form.query = request.body;
   RevokeHow how;
+  const TaskId id{request.parameters.at("id")};
+  const auto refused = [&](const std::string& why) {
+    return refused_unseen(parts, request, "task.revoke", id.str(), why);
+  };
   for (const auto& each : {request, form}) {
     const auto terminate = flower::bool_argument(each, "terminate");
-    if (!terminate) return error_response(400, terminate.error().what);
+    if (!terminate) return refused(terminate.error().what);
     const auto given = how_of(*terminate, each.argument("signal"));
-    if (!given) return error_response(400, given.error().what);
+    if (!given) return refused(given.error().what);
     how.terminate = how.terminate || given->terminate;
     if (each.argument("signal")) how.signal = given->signal;
   }
-  const TaskId id{request.parameters.at("id")};
   auto line =
       audit_entry(parts, request, how.terminate ? "task.terminate" : "task.revoke", id.str());
   if (how.terminate) line.detail = how.signal;

@@ -32,11 +32,17 @@ std::optional<AttemptOutcome> end_of(const Task& task) {
 class Attempts {
  public:
   void received(const Moment& moment) {
+    begin_the_next();
+    if (open() && all_.back().started) {
+      next_ = moment;
+      return;
+    }
     if (open()) broken_off();
-    all_.push_back({.worker = moment.worker, .received = moment.at});
+    begin(moment);
   }
 
   void started(const Moment& moment) {
+    begin_the_next();
     if (open() && all_.back().started) broken_off();
     if (open() && all_.back().worker != moment.worker) broken_off();
     if (!open()) all_.push_back({.worker = moment.worker});
@@ -45,6 +51,7 @@ class Attempts {
   }
 
   void ended(const Moment& moment, AttemptOutcome outcome) {
+    if (outcome != AttemptOutcome::Retried) begin_the_next();
     if (!open()) {
       // Told twice, or by somebody who was frozen: nothing began since the last end.
       if (!all_.empty()) return;
@@ -56,10 +63,12 @@ class Attempts {
     last.ended = moment.at;
     last.outcome = outcome;
     last.detail = moment.detail;
+    begin_the_next();
   }
 
   // Where events were missed, the task knows.
   void complete(const Task& task) {
+    begin_the_next();
     const auto outcome = end_of(task);
     if (all_.empty()) {
       if (!task.received && !task.started && !outcome) return;
@@ -72,6 +81,9 @@ class Attempts {
       last.outcome = AttemptOutcome::Running;
     }
     if (!outcome) return;
+    const bool of_the_one_before = outcome == AttemptOutcome::Retried && all_.size() > 1 &&
+                                   all_[all_.size() - 2].ended == task.retried;
+    if (of_the_one_before) return;
     last.outcome = *outcome;
     last.ended = ended_at(task);
     last.detail = task.exception.value_or("");
@@ -80,6 +92,16 @@ class Attempts {
   std::vector<Attempt> take() { return std::move(all_); }
 
  private:
+  void begin(const Moment& moment) {
+    all_.push_back({.worker = moment.worker, .received = moment.at});
+  }
+  // The open attempt had no word of its end before the next began.
+  void begin_the_next() {
+    if (!next_) return;
+    if (open()) broken_off();
+    begin(*next_);
+    next_.reset();
+  }
   [[nodiscard]] bool open() const { return !all_.empty() && !closed(all_.back()); }
   static bool closed(const Attempt& attempt) {
     return attempt.outcome != AttemptOutcome::Waiting && attempt.outcome != AttemptOutcome::Running;
@@ -91,6 +113,9 @@ class Attempts {
   }
 
   std::vector<Attempt> all_;
+  // Taken anew while an attempt runs. Celery sends a retry off, and may take it again, before it
+  // tells that the attempt is over.
+  std::optional<Moment> next_;
 };
 
 }  // namespace

@@ -55,12 +55,14 @@ class SenderClock {
   }
   // What happened at `stamped` by the sender's clock, by ours. A difference of less than a minute
   // is taken for the way, not for the clock.
-  [[nodiscard]] WallTime ours(WallTime stamped) const {
+  [[nodiscard]] WallTime ours(WallTime stamped) const { return stamped + behind(); }
+  // How far it is behind ours, negative: ahead; 0 where that is no more than the way may be.
+  [[nodiscard]] std::chrono::microseconds behind() const {
     auto least = current_;
     if (before_ && (!least || *before_ < *least)) least = before_;
     if (!least || (*least < std::chrono::minutes{1} && *least > -std::chrono::minutes{1}))
-      return stamped;
-    return stamped + *least;
+      return {};
+    return *least;
   }
 
  private:

@@ -72,7 +72,7 @@ void Delta::once_a_second(LiveState& state, WallTime now, json::object& change) 
   replace("monitor", monitor_section(state, about_, now), change);
   std::vector<std::pair<std::string, json::object>> rows;
   for (const auto& [name, worker] : state.workers())
-    rows.emplace_back(name, worker_row(worker, now));
+    rows.emplace_back(name, worker_row(worker, state.heard_until(now)));
   rows_of("workers", "workers_gone", std::exchange(rows, {}), workers_, change);
   for (const auto& [name, queue] : state.queues()) rows.emplace_back(name, queue_row(queue, now));
   rows_of("queues", "queues_gone", std::exchange(rows, {}), queues_, change);

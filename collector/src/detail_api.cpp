@@ -11,6 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::size_t kLookedThrough = 2000;  // tasks, for what workers hold of an empty queue
+
 json::array rows_of(const std::vector<Task>& tasks) {
   json::array rows;
   for (const Task& task : tasks) rows.push_back(task_row(task));
@@ -59,7 +61,7 @@ Result<json::object> worker_answer(const LiveState& state, const std::string& na
   if (found == state.workers().end())
     return not_found("no worker is named `" + shortened(name, 80) + "`");
   const WorkerState& worker = found->second.state;
-  json::object row = worker_row(found->second, now);
+  json::object row = worker_row(found->second, state.heard_until(now));
   row["pid"] = worker.pid == 0 ? json::value(nullptr) : json::value(worker.pid);
   row["sw_sys"] = text_or_null(worker.sw_sys);
   row["freq"] = worker.freq;
@@ -114,23 +116,31 @@ Result<json::object> queue_answer(const LiveState& state, const std::string& nam
       consumers.emplace_back(worker);
   }
   std::map<std::string, std::uint64_t> waiting;
+  // Of an empty queue only what a worker holds is known to wait; the others left it unheard.
+  const QueueFigures& figures = found->second.figures;
+  const bool empty = figures.ready == 0 && figures.delayed.value_or(0) == 0;
+  std::vector<Task> oldest = state.tasks().oldest({.running = false, .worker = {}, .queue = name},
+                                                  empty ? kLookedThrough : kShownOldest);
+  if (empty) {
+    std::erase_if(oldest, [](const Task& task) { return task.state != TaskState::Received; });
+    for (const Task& task : oldest) ++waiting[task.name.value_or("")];
+    if (oldest.size() > kShownOldest) oldest.resize(kShownOldest);
+  }
   state.tasks().each_waiting(
       [&](const std::string& queue, const std::string& task, std::uint64_t tasks) {
-        if (queue == name) waiting[task] += tasks;
+        if (queue == name && !empty) waiting[task] += tasks;
       });
   std::vector<std::pair<std::string, std::uint64_t>> most{waiting.begin(), waiting.end()};
   std::stable_sort(most.begin(), most.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
   for (const auto& [task, tasks] : most)
     names.push_back(json::object{{"name", text_or_null(task)}, {"waiting", tasks}});
-  return json::object{
-      {"queue", queue_row(found->second, now)},
-      {"trend", std::move(trend)},
-      {"consumers", std::move(consumers)},
-      {"names", std::move(names)},
-      {"oldest", rows_of(state.tasks().oldest({.running = false, .worker = {}, .queue = name},
-                                              kShownOldest))},
-      {"now", to_unix_seconds(now)}};
+  return json::object{{"queue", queue_row(found->second, now)},
+                      {"trend", std::move(trend)},
+                      {"consumers", std::move(consumers)},
+                      {"names", std::move(names)},
+                      {"oldest", rows_of(oldest)},
+                      {"now", to_unix_seconds(now)}};
 }
 
 }  // namespace umbel::collector

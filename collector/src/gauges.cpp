@@ -28,7 +28,7 @@ Figures read(const LiveState& state, WallTime now) {
   Figures figures;
   for (std::size_t i = 0; i < kStates.size(); ++i) figures.tasks[i] = state.in_state(kStates[i]);
   for (const auto& [name, worker] : state.workers()) {
-    const WorkerStatus status = worker.state.status(now);
+    const WorkerStatus status = worker.state.status(state.heard_until(now));
     if (status == WorkerStatus::Online) ++figures.online;
     if (status == WorkerStatus::Lost) {
       ++figures.lost;

@@ -10,6 +10,9 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::array kAgain{std::chrono::seconds{0}, std::chrono::seconds{2},
+                            std::chrono::seconds{5}};
+
 // As Flower asks; what is asked of `active` are texts that may be shown.
 std::vector<ControlQuestion> questions_to(const std::vector<std::string>& workers) {
   static constexpr std::array kPlain{"stats",    "active_queues", "registered",
@@ -59,10 +62,7 @@ void Inspector::look() {
   const auto now = clock_.steady();
   const auto fresh = fresh_ones();
   std::set<std::string> asked_for{fresh.begin(), fresh.end()};
-  {
-    const std::lock_guard lock{mutex_};
-    asked_for.merge(std::exchange(again_, {}));
-  }
+  asked_for.merge(due_again());
   wanted_ = repair_.wants_answers() || wanted_;
   const auto since = asked_ ? now - *asked_ : options_.ask_every;
   const bool everybody = since >= options_.ask_every || (wanted_ && since >= options_.again_after);
@@ -73,21 +73,37 @@ void Inspector::look() {
                                          : std::vector(asked_for.begin(), asked_for.end()));
     if (!asked) log_.debug("workers were asked", {{"why not", asked.error().what}});
   }
-  if (options_.enable_events && !fresh.empty())
-    (void)control_.tell({.method = "enable_events", .arguments = {}, .destination = fresh});
+  std::vector<std::string> to_enable;
+  for (const std::string& name : fresh) {
+    if (options_.enable_events && sights_.at(name).may_enable) to_enable.push_back(name);
+  }
+  if (!to_enable.empty())
+    (void)control_.tell({.method = "enable_events", .arguments = {}, .destination = to_enable});
   if (!events_looked_ || now - *events_looked_ >= options_.events_every) {
     events_looked_ = now;
     look_for_silent_ones();
+    look_for_grown_pools();
   }
   repair_.look();
 }
 
 void Inspector::again(const std::string& worker) {
+  const auto now = clock_.steady();
   const std::lock_guard lock{mutex_};
-  again_.insert(worker);
+  for (const auto later : kAgain) again_.emplace(now + later, worker);
 }
 
-// Those that were not online at the last look, or are another process since.
+std::set<std::string> Inspector::due_again() {
+  std::set<std::string> due;
+  const auto now = clock_.steady();
+  const std::lock_guard lock{mutex_};
+  const auto end = again_.upper_bound(now);
+  for (auto each = again_.begin(); each != end; ++each) due.insert(each->second);
+  again_.erase(again_.begin(), end);
+  return due;
+}
+
+// Those that were not online at the last look, or began anew since.
 std::vector<std::string> Inspector::fresh_ones() {
   std::map<std::string, Sight> seen;
   std::set<std::string> known;
@@ -96,7 +112,10 @@ std::vector<std::string> Inspector::fresh_ones() {
     for (const auto& [name, worker] : state.workers()) {
       known.insert(name);
       seen[name] = {.pid = worker.state.pid,
-                    .online = worker.state.status(now) == WorkerStatus::Online};
+                    .online = worker.state.status(now) == WorkerStatus::Online,
+                    .came_online = worker.came_online,
+                    .twins = worker.twins.seen(now),
+                    .may_enable = worker.state.sw_ident != "umbel"};
     }
   });
   inspections_.keep_only(known);
@@ -104,8 +123,10 @@ std::vector<std::string> Inspector::fresh_ones() {
   for (const auto& [name, sight] : seen) {
     if (!sight.online) continue;
     const auto before = sights_.find(name);
-    if (before == sights_.end() || !before->second.online || before->second.pid != sight.pid)
-      fresh.push_back(name);
+    const bool other = before == sights_.end() || !before->second.online ||
+                       before->second.came_online != sight.came_online ||
+                       before->second.pid != sight.pid;
+    if (other && !sight.twins) fresh.push_back(name);
   }
   sights_ = std::move(seen);
   return fresh;
@@ -121,25 +142,51 @@ void Inspector::look_for_silent_ones() {
       seen[name] = {.pid = worker.state.pid,
                     .online = true,
                     .processed = worker.state.processed,
-                    .told = worker.task_events};
+                    .told = worker.task_events,
+                    .may_enable = worker.state.sw_ident != "umbel"};
     }
   });
-  ControlQuestion question{.method = "enable_events"};
+  std::vector<std::string> silent, to_enable;
   for (const auto& [name, sight] : seen) {
     const auto before = event_sights_.find(name);
     if (before == event_sights_.end()) continue;
-    if (sight.processed > before->second.processed && sight.told == before->second.told)
-      question.destination.push_back(name);
+    if (sight.processed <= before->second.processed || sight.told != before->second.told) continue;
+    silent.push_back(name);
+    if (sight.may_enable) to_enable.push_back(name);
   }
   event_sights_ = std::move(seen);
-  if (question.destination.empty()) return;
   live_.with([&](LiveState& state) {
-    for (const std::string& name : question.destination) state.set_silent(name, true);
+    for (const std::string& name : silent) state.set_silent(name, true);
   });
-  if (!options_.enable_events) return;
+  if (options_.enable_events && !to_enable.empty()) enable_events_of(to_enable);
+}
+
+// Whoever agrees tells of its tasks from now on; one whose events were on has tasks that send none.
+void Inspector::enable_events_of(const std::vector<std::string>& workers) {
   log_.info("workers are asked to tell of their tasks",
-            {{"workers", question.destination.size()}, {"first", question.destination.front()}});
-  (void)control_.tell(question);
+            {{"workers", workers.size()}, {"first", workers.front()}});
+  const auto answers =
+      control_.ask({.method = "enable_events", .arguments = {}, .destination = workers});
+  if (!answers) return;
+  live_.with([&](LiveState& state) {
+    for (const auto& [name, value] : answers->by_node) {
+      if (value.is_object() && value.get_object().contains("ok")) state.set_silent(name, false);
+    }
+  });
+}
+
+// More run than there were slots when it was asked.
+void Inspector::look_for_grown_pools() {
+  std::set<std::string> grown;
+  live_.with([&](LiveState& state) {
+    for (const auto& [name, worker] : state.workers()) {
+      if (!worker.says_slots && worker.state.slots > 0 && worker.state.active > worker.state.slots)
+        grown.insert(name);
+    }
+  });
+  const auto now_at = clock_.steady();
+  const std::lock_guard lock{mutex_};
+  for (const std::string& name : grown) again_.emplace(now_at, name);
 }
 
 Result<void> Inspector::inspect(const std::vector<std::string>& workers) {

@@ -27,7 +27,7 @@ struct InspectorOptions {
   std::chrono::milliseconds ask_every{60'000};   // everybody
   std::chrono::milliseconds again_after{5000};   // at the soonest, after a gap
   std::chrono::milliseconds events_every{5000};  // whether their tasks make events
-  bool enable_events = false;
+  bool enable_events = true;  // of workers that are not Umbel's: those were told what to do
 };
 
 class Inspector {
@@ -42,8 +42,8 @@ class Inspector {
   // Asks these workers now, all of them if none is named, and waits for what they say. An error:
   // none of them answered anything, or the broker does not; what was known stays. Thread-safe.
   [[nodiscard]] Result<void> inspect(const std::vector<std::string>& workers);
-  // Asks this worker at the next look: Celery's answer to some commands before they are carried
-  // out. Thread-safe.
+  // Asks this worker at the next look, and twice more a few seconds later: Celery's answer to some
+  // commands before they are carried out. Thread-safe.
   void again(const std::string& worker);
 
  private:
@@ -51,13 +51,19 @@ class Inspector {
     std::int64_t pid = 0;
     bool online = false;
     std::int64_t processed = 0;
-    std::uint64_t told = 0;  // events of its tasks
-    bool silent = false;     // it goes on and its tasks make no events
+    std::uint64_t told = 0;         // events of its tasks
+    std::uint64_t came_online = 0;  // how many times it said so
+    bool twins = false;             // two processes have its name
+    bool may_enable = false;
   };
 
   void run(const std::stop_token& stop);
   void look();
+  // Of those that are to be asked again, whose time has come.
+  [[nodiscard]] std::set<std::string> due_again();
   void look_for_silent_ones();
+  void enable_events_of(const std::vector<std::string>& workers);
+  void look_for_grown_pools();
   [[nodiscard]] std::vector<std::string> fresh_ones();
   void put(const std::string& worker, const Inspection& told);
 
@@ -74,7 +80,8 @@ class Inspector {
   std::map<std::string, Sight> sights_;        // at the last look
   std::map<std::string, Sight> event_sights_;  // at the last look for events
   std::mutex mutex_;
-  std::set<std::string> again_;  // under the mutex
+  // Workers that are to be asked, and when next; under the mutex.
+  std::multimap<Steady::time_point, std::string> again_;
   std::condition_variable_any wake_;
   std::jthread thread_;
 };

@@ -24,10 +24,23 @@ constexpr int kTries = 3;             // of a look into the history
 constexpr auto kShedShown = seconds{30};
 constexpr auto kLastWords = seconds{5};  // for each of the last two writes of a stop
 
+std::string revoked_how(const TaskEvent& event) {
+  if (event.expired.value_or(false)) return "expired";
+  if (!event.terminated.value_or(false)) return "";
+  return event.signum ? "terminated by signal " + *event.signum : "terminated";
+}
+
 Moment moment_of(const TaskEvent& event) {
-  const std::string detail = event.exception ? *event.exception
-                             : event.eta     ? "eta " + *event.eta
-                                             : "";
+  std::string detail;
+  if (event.exception) {
+    detail = *event.exception;
+  } else if (event.eta) {
+    detail = "eta " + *event.eta;
+  } else if (event.type == TaskEventType::Revoked) {
+    detail = revoked_how(event);
+  } else if (event.type == TaskEventType::Rejected && event.requeue.value_or(false)) {
+    detail = "put back into its queue";
+  }
   return {.task = event.uuid,
           .at = event.origin.timestamp,
           .type = std::string{short_name(event)},

@@ -48,6 +48,30 @@ TakenIn taken_from(const json::object& note, std::string_view key) {
   return taken;
 }
 
+json::array runs_note(const ToldRuns::State& runs) {
+  return {runs.pid,
+          runs.offset,
+          runs.told,
+          runs.processed,
+          to_micros(runs.stamped),
+          to_micros(runs.since)};
+}
+
+ToldRuns::State runs_from(const json::object& note) {
+  const json::value* const parts = note.if_contains("runs");
+  if (parts == nullptr || !parts->is_array() || parts->get_array().size() != 6) return {};
+  const auto whole = [&](std::size_t at) {
+    boost::system::error_code none;
+    return parts->get_array()[at].to_number<std::int64_t>(none);
+  };
+  return {.pid = whole(0),
+          .offset = whole(1),
+          .told = whole(2),
+          .processed = whole(3),
+          .stamped = from_micros(whole(4)),
+          .since = from_micros(whole(5))};
+}
+
 json::object worker_note(const LiveWorker& worker) {
   const WorkerState& state = worker.state;
   json::object note{{"name", state.name.str()},
@@ -64,6 +88,7 @@ json::object worker_note(const LiveWorker& worker) {
                     {"last_seen", micros(state.last_seen)},
                     {"tasks_taken", taken_note(worker.tasks_taken)},
                     {"own_taken", taken_note(worker.own_taken)}};
+  if (worker.runs.since()) note["runs"] = runs_note(worker.runs.state());
   if (state.said_goodbye) note["goodbye"] = true;
   return note;
 }
@@ -90,6 +115,7 @@ LiveWorker worker_from(const json::object& note) {
   state.said_goodbye = note.contains("goodbye");
   worker.tasks_taken = taken_from(note, "tasks_taken");
   worker.own_taken = taken_from(note, "own_taken");
+  worker.runs.restore(runs_from(note));
   return worker;
 }
 

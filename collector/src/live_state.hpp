@@ -19,10 +19,12 @@
 #include "inspections.hpp"
 #include "names.hpp"
 #include "queue_detail.hpp"
+#include "recent_counts.hpp"
 #include "rollup.hpp"
 #include "series.hpp"
 #include "standstill.hpp"
 #include "task_table.hpp"
+#include "told_runs.hpp"
 #include "truth.hpp"
 #include "umbel/broker/broker.hpp"
 #include "umbel/model/event.hpp"
@@ -55,6 +57,20 @@ struct TakenIn {
   [[nodiscard]] bool covers(const EventOrigin& origin) const;
 };
 
+// Whether two processes use one name: their heartbeats take turns.
+class Twins {
+ public:
+  void heartbeat(std::int64_t pid, WallTime now);
+  [[nodiscard]] bool seen(WallTime now) const { return turns_ >= kTurns && now - last_ < kFor; }
+
+ private:
+  static constexpr int kTurns = 3;  // a goodbye that comes late is no turn, two restarts are none
+  static constexpr std::chrono::seconds kFor{60};
+  std::int64_t pid_ = 0, before_ = 0;
+  WallTime last_{};
+  int turns_ = 0;
+};
+
 struct LiveWorker {
   WorkerState state;
   std::string pool;         // its kind; empty: it has not been asked
@@ -62,6 +78,9 @@ struct LiveWorker {
   bool says_queues = false;
   std::uint64_t task_events = 0;  // since the start
   bool silent = false;            // it takes tasks and tells of none: their events are off
+  std::uint64_t came_online = 0;  // how many times it said so, since the start
+  ToldRuns runs;                  // of one that numbers no events
+  Twins twins;
   TakenIn tasks_taken, own_taken;
   WorkerEventType last_told = WorkerEventType::Heartbeat;  // about itself
 
@@ -118,6 +137,7 @@ class LiveState {
   static constexpr std::size_t kNamesPerWorker = 200;
   static constexpr std::size_t kMostQueueDetails = 500;
   static constexpr std::size_t kMostQueueNames = 500;
+  static constexpr std::chrono::seconds kRateWindow{10};
 
   LiveState(std::size_t most_tasks, WallTime started);
 
@@ -238,6 +258,9 @@ class LiveState {
     return blind_seconds_[static_cast<std::size_t>(reason)];
   }
   [[nodiscard]] WallTime started() const { return started_; }
+  // The instant that signs of life are judged by: while the stream cannot be read nobody falls
+  // silent, only we hear nothing.
+  [[nodiscard]] WallTime heard_until(WallTime now) const;
   // Held by workers, not started; nothing: the broker does not say what they hold.
   [[nodiscard]] std::optional<std::uint64_t> taken(WallTime now) const;
   [[nodiscard]] std::uint64_t waiting() const;                 // ready and delayed, over all queues
@@ -255,6 +278,9 @@ class LiveState {
 
   const Task* merge(const TaskEvent& event, WallTime now, std::optional<WallTime> happened);
   [[nodiscard]] const LiveWorker* sender_of(const Event& event) const;
+  // When it reached the broker, at the earliest.
+  [[nodiscard]] WallTime arrival(std::optional<WallTime> published, WallTime now) const;
+  void hear_clock(LiveWorker& worker, WallTime stamped, WallTime arrived) const;
   void number(const EventOrigin& origin, LiveWorker& worker, WallTime now, WallTime published);
   void note_start(const TaskEvent& event, LiveWorker& worker);
   void measure_queues(const std::vector<QueueFigures>& queues, WallTime now);
@@ -266,8 +292,9 @@ class LiveState {
 
   WallTime started_;
   TaskTable tasks_;
-  Task merged_;         // by apply()
-  mutable Task found_;  // by find()
+  Task merged_;            // by apply()
+  bool run_told_ = false;  // whether merge() told of a run that nothing had told of
+  mutable Task found_;     // by find()
   std::uint64_t kept_version_ = 0;
   ErrorBook errors_;
   Totals totals_;
@@ -289,10 +316,8 @@ class LiveState {
   bool unseen_ = false;  // something, since the stream was read to its end
   std::uint64_t gaps_ = 0;
   std::array<std::uint64_t, 5> blind_seconds_{};
-  std::deque<std::pair<std::int64_t, std::uint64_t>>
-      event_rate_;  // second and events taken in, the last 10 s
-  std::deque<std::pair<std::int64_t, std::uint64_t>>
-      missed_rate_;  // the same for missed ones, the last minute
+  RecentCounts event_rate_{kRateWindow};                // events taken in
+  RecentCounts missed_rate_{std::chrono::seconds{60}};  // events missed
 };
 
 }  // namespace umbel::collector

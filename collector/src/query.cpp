@@ -294,6 +294,10 @@ class Parser {
   void take(QueryTerm& term, const std::string& key, Kind kind, const Value& value) {
     switch (kind) {
       case Kind::State: {
+        if (folded(value.text) == "unknown") {
+          term.unknown = true;
+          return;
+        }
         const auto known = states().find(folded(value.text));
         if (known == states().end()) {
           std::string list;
@@ -445,6 +449,7 @@ const std::vector<QueryKey>& query_states() {
       {"retrying", "failed, and will be tried again"},
       {"revoked", "called off"},
       {"rejected", "refused by the worker"},
+      {"unknown", "not ended, and nobody knows what became of it"},
   };
   return known;
 }

@@ -43,6 +43,11 @@ std::optional<TaskEvent> start_of(const std::string& worker, const json::object&
   return event;
 }
 
+WallTime by_our_clock(const LiveState& state, const std::string& worker, WallTime stamped) {
+  const auto found = state.workers().find(worker);
+  return found == state.workers().end() ? stamped : found->second.clock.ours(stamped);
+}
+
 }  // namespace
 
 std::optional<HeldTasks> held_tasks(const std::string& worker, const Inspection& inspection) {
@@ -115,6 +120,7 @@ bool Repair::read_beyond(WallTime since) {
 
 void Repair::look() {
   look_for_lost_workers();
+  look_for_late_results();
   std::optional<Answers> answers;
   {
     const std::lock_guard lock{mutex_};
@@ -138,11 +144,13 @@ void Repair::compare(const Answers& answers) {
         const bool runs =
             known != nullptr && (known->state == TaskState::Started ||
                                  known->state == TaskState::Custom || is_final(known->state));
-        if (!runs && start.origin.timestamp < settled) unheard.push_back(start);
+        if (!runs && by_our_clock(state, worker, start.origin.timestamp) < settled)
+          unheard.push_back(start);
       }
       for (const std::string& id : held.ids) state.set_unknown(TaskId{id}, std::nullopt);
     }
   });
+  looked_again_.reset();
   if (!unheard.empty()) {
     log_.info("tasks run of which no event told", {{"tasks", unheard.size()}});
     tell_(std::move(unheard));
@@ -160,14 +168,21 @@ std::vector<Repair::Doubt> Repair::not_held(const Answers& answers) {
     held.insert(tasks.ids.begin(), tasks.ids.end());
   std::vector<Doubt> doubts;
   live_.with([&](LiveState& state) {
-    for (auto& [task, version] :
-         state.tasks().held(answers.asked - options_.settled, options_.most_tasks)) {
-      if (task.unknown_since || !task.worker || !answers.by_worker.contains(*task.worker)) continue;
+    const WallTime settled = answers.asked - options_.settled;
+    const auto is_old = [&](const std::string& worker, WallTime stamped) {
+      return answers.by_worker.contains(worker) && by_our_clock(state, worker, stamped) < settled;
+    };
+    for (auto& [task, version] : state.tasks().held(is_old, options_.most_tasks)) {
       if (held.contains(task.uuid.str())) continue;
-      // What Umbel's worker does not hold any more is back in its queue.
       const auto worker = state.workers().find(*task.worker);
-      if (worker != state.workers().end() && worker->second.state.sw_ident == "umbel") continue;
-      doubts.push_back({task.uuid, version, *task.worker, task.timestamp});
+      if (worker != state.workers().end()) {
+        // What Umbel's worker does not hold any more is back in its queue.
+        if (worker->second.state.sw_ident == "umbel") continue;
+        // Of two workers of one name only one was heard.
+        if (worker->second.twins.seen(clock_.wall())) continue;
+      }
+      doubts.push_back(
+          {task.uuid, version, *task.worker, by_our_clock(state, *task.worker, task.timestamp)});
     }
   });
   return doubts;
@@ -237,6 +252,32 @@ void Repair::settle(const std::vector<Doubt>& doubts) {
     log_.warn("what became of tasks cannot be known", {{"tasks", unknown}, {"of", doubts.size()}});
 }
 
+// A worker that says goodbye may still be at what it runs, and store its result afterwards.
+void Repair::look_for_late_results() {
+  const auto time = clock_.steady();
+  if (looked_again_ && time - *looked_again_ < options_.again_every) return;
+  looked_again_ = time;
+  std::vector<std::pair<TaskId, std::string>> unknown;
+  live_.with([&](LiveState& state) {
+    state.tasks().each_unknown([&](const Task& task) {
+      unknown.emplace_back(task.uuid, task.worker.value_or(""));
+      return unknown.size() < options_.most_again;
+    });
+  });
+  std::vector<TaskEvent> closed;
+  for (const auto& [id, worker] : unknown) {
+    const auto stored = ended(id);
+    if (!stored && stored.error().code != Errc::NotFound) break;  // another time
+    if (!stored || !is_final(stored->state)) continue;
+    TaskEvent event = closing_event(*stored);
+    if (event.origin.hostname.empty()) event.origin.hostname = worker;
+    closed.push_back(std::move(event));
+  }
+  if (closed.empty()) return;
+  log_.info("results came of tasks of which nobody knew", {{"tasks", closed.size()}});
+  tell_(std::move(closed));
+}
+
 // A worker that is gone takes what it had started with it, unless its tasks come again by
 // themselves, as with Umbel's workers.
 void Repair::look_for_lost_workers() {
@@ -261,10 +302,14 @@ void Repair::look_for_lost_workers() {
   }
   std::vector<Doubt> doubts;
   live_.with([&](LiveState& state) {
-    for (auto& [task, version] : state.tasks().held(now, options_.most_tasks)) {
-      if (!task.unknown_since && task.worker && fresh.contains(*task.worker))
-        doubts.push_back(
-            {task.uuid, version, *task.worker, std::max(task.timestamp, gone.at(*task.worker))});
+    const auto is_gone = [&](const std::string& worker, WallTime) {
+      return fresh.contains(worker);
+    };
+    for (auto& [task, version] : state.tasks().held(is_gone, options_.most_tasks)) {
+      // What it had only received was not acknowledged, and is back in its queue.
+      if (task.state == TaskState::Received) continue;
+      const WallTime last = by_our_clock(state, *task.worker, task.timestamp);
+      doubts.push_back({task.uuid, version, *task.worker, std::max(last, gone.at(*task.worker))});
     }
   });
   settle(doubts);

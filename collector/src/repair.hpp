@@ -39,6 +39,9 @@ struct RepairOptions {
   std::chrono::microseconds settled = std::chrono::seconds{10};
   std::size_t most_tasks = 20'000;  // looked at in one go
   std::size_t at_once = 500;        // ids in one question
+  // How often the results of those that nobody knows of are looked for again, and of how many.
+  std::chrono::milliseconds again_every{60'000};
+  std::size_t most_again = 2000;
 };
 
 class Repair {
@@ -70,6 +73,7 @@ class Repair {
 
   void compare(const Answers& answers);
   void look_for_lost_workers();
+  void look_for_late_results();
   [[nodiscard]] std::vector<Doubt> not_held(const Answers& answers);
   [[nodiscard]] std::set<std::string> held_after_all(const std::vector<Doubt>& doubts);
   void settle(const std::vector<Doubt>& doubts);
@@ -85,7 +89,8 @@ class Repair {
   Log log_;
   const std::function<void(std::vector<TaskEvent>)> tell_;
   const RepairOptions options_;
-  std::optional<std::uint64_t> gaps_;        // that were known when workers were asked last
+  std::optional<std::uint64_t> gaps_;  // that were known when workers were asked last
+  std::optional<Steady::time_point> looked_again_;
   std::map<std::string, WallTime> mourned_;  // workers that are gone, by when they were last seen
   std::mutex mutex_;
   std::optional<Answers> waiting_;  // until the stream has been read beyond them

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
+#include <set>
 
 #include "flower.hpp"
 #include "query.hpp"
@@ -37,6 +39,31 @@ std::vector<Task> newer_than_the_history(Live& live) {
     });
     return newer;
   });
+}
+
+bool asks_for_unknown(const TaskQuery& query) {
+  return std::ranges::any_of(query.terms, [](const QueryTerm& term) { return term.unknown; });
+}
+
+// The live state alone says of which tasks nobody knows; the history what else is known of them.
+void add_unknown(const SearchParts& parts, std::vector<Task>& newer) {
+  std::set<TaskId> there;
+  for (const Task& task : newer) there.insert(task.uuid);
+  const std::size_t before = newer.size();
+  parts.live.with([&](LiveState& state) {
+    state.tasks().each_unknown([&](const Task& task) {
+      if (!there.contains(task.uuid)) newer.push_back(task);
+      return newer.size() < before + kMostNewer;
+    });
+  });
+  for (std::size_t i = before; i < newer.size(); ++i) {
+    Task& task = newer[i];
+    if (task.args) continue;
+    auto kept = parts.history.find(task.uuid);
+    if (!kept) continue;
+    kept->unknown_since = task.unknown_since;
+    task = std::move(*kept);
+  }
 }
 
 // A cursor belongs to its search: `<hash of q and sort>.<place in the history>`.
@@ -107,7 +134,8 @@ Result<std::size_t> size_argument(const http::Request& request, std::string_view
 Result<SearchPage> search_page(const SearchParts& parts, const TaskQuery& query,
                                const SearchOptions& options) {
   // First what is newer: what reaches the history in between is seen twice, and told once.
-  const std::vector<Task> newer = newer_than_the_history(parts.live);
+  std::vector<Task> newer = newer_than_the_history(parts.live);
+  if (asks_for_unknown(query)) add_unknown(parts, newer);
   SearchOptions with_newer = options;
   with_newer.newer = newer;
   auto page = parts.history.search(query, with_newer);

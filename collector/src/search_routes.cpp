@@ -34,6 +34,7 @@ Vocabulary vocabulary(LiveState& state, std::int64_t now) {
     for (const auto& [name, of] : kCounted) {
       if (word.name == name) option.count = state.in_state(of);
     }
+    if (word.name == "unknown") option.count = state.tasks().unknown();
     known.states.push_back(std::move(option));
   }
   for (const auto& entry : state.names().all()) {

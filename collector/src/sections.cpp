@@ -128,6 +128,7 @@ json::object worker_row(const LiveWorker& worker, WallTime now) {
   const WorkerState& state = worker.state;
   const std::string software =
       state.sw_ver.empty() ? state.sw_ident : state.sw_ident + " " + state.sw_ver;
+  const double clock_behind = seconds(worker.clock.behind());
   json::array load;
   for (const double each : state.loadavg) load.emplace_back(number(each));
   return {{"name", state.name.str()},
@@ -141,7 +142,10 @@ json::object worker_row(const LiveWorker& worker, WallTime now) {
           {"last_seen", seconds(state.last_seen)},
           {"sw", words_or_null(software)},
           {"pool", words_or_null(worker.pool)},
-          {"silent", worker.silent}};
+          {"silent", worker.silent},
+          {"untold", worker.runs.untold()},
+          {"twins", worker.twins.seen(now)},
+          {"clock_behind", clock_behind == 0 ? json::value(nullptr) : json::value(clock_behind)}};
 }
 
 json::object queue_row(const LiveQueue& queue, WallTime now) {
@@ -240,7 +244,7 @@ json::object series_section(const Series& series, std::int64_t last) {
 json::object all_sections(const LiveState& state, const About& about, WallTime now,
                           std::int64_t last_second) {
   json::array workers;
-  for (const auto& [name, worker] : state.workers()) workers.push_back(worker_row(worker, now));
+  for (const auto& [name, worker] : state.workers()) workers.push_back(worker_row(worker, state.heard_until(now)));
   json::array queues;
   for (const auto& [name, queue] : state.queues()) queues.push_back(queue_row(queue, now));
   json::array tasks;

@@ -18,52 +18,13 @@ void set_flag(std::uint16_t& flags, std::uint16_t flag, bool on) {
   flags = static_cast<std::uint16_t>(on ? flags | flag : flags & ~flag);
 }
 
-std::optional<std::uint64_t> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<std::uint64_t>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<std::uint64_t>(c - 'a' + 10);
-  return std::nullopt;
-}
-
 std::uint64_t stub_key(std::string_view id) { return std::hash<std::string_view>{}(id); }
-
-bool dash_at(std::size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
 
 bool waits(TaskState state) {
   return state == TaskState::Pending || state == TaskState::Received || state == TaskState::Retry;
 }
 
 }  // namespace
-
-std::optional<SmallId> uuid_from(std::string_view text) {
-  if (text.size() != 36) return std::nullopt;
-  SmallId id{.high = 0, .low = 0, .kind = SmallId::Kind::Uuid};
-  std::size_t digits = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (dash_at(i)) {
-      if (text[i] != '-') return std::nullopt;
-      continue;
-    }
-    const auto digit = hex_digit(text[i]);
-    if (!digit) return std::nullopt;
-    std::uint64_t& half = digits < 16 ? id.high : id.low;
-    half = half << 4U | *digit;
-    ++digits;
-  }
-  return id;
-}
-
-std::string uuid_text(const SmallId& id) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text(36, '-');
-  std::size_t digit = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (dash_at(i)) continue;
-    const std::uint64_t half = digit < 16 ? id.high : id.low;
-    text[i] = kDigits[half >> (60U - 4U * (digit % 16U)) & 0xFU];
-    ++digit;
-  }
-  return text;
-}
 
 std::size_t TaskTable::Texts::bytes() const {
   std::size_t total = 0;
@@ -78,63 +39,6 @@ bool TaskTable::Texts::empty() const {
 }
 
 TaskTable::TaskTable(TableLimits limits) : limits_{limits}, index_(kSmallestIndex, kNowhere) {}
-
-std::size_t TaskTable::hash(const SmallId& id) {
-  std::uint64_t mixed = id.high ^ (id.low * 0x9E37'79B9'7F4A'7C15U);
-  mixed ^= mixed >> 32U;
-  mixed *= 0xD6E8'FEB8'6659'FD93U;
-  return static_cast<std::size_t>(mixed ^ mixed >> 32U);
-}
-
-std::uint32_t TaskTable::place_of(const TaskId& id) const {
-  SmallId wanted;
-  if (const auto uuid = uuid_from(id.str())) {
-    wanted = *uuid;
-  } else {
-    const NamePool::Id name = names_.find(id.str());
-    if (name == NamePool::kNone) return kNowhere;
-    wanted = {.high = name, .low = 0, .kind = SmallId::Kind::Text};
-  }
-  const std::size_t mask = index_.size() - 1;
-  for (std::size_t slot = hash(wanted) & mask; index_[slot] != kNowhere; slot = (slot + 1) & mask) {
-    if (row(index_[slot]).id == wanted) return index_[slot];
-  }
-  return kNowhere;
-}
-
-void TaskTable::index_insert(std::uint32_t place) {
-  if ((size_ + 1) * 10 > index_.size() * 7) index_grow();
-  const std::size_t mask = index_.size() - 1;
-  std::size_t slot = hash(row(place).id) & mask;
-  while (index_[slot] != kNowhere) slot = (slot + 1) & mask;
-  index_[slot] = place;
-}
-
-void TaskTable::index_grow() {
-  std::vector<std::uint32_t> old(index_.size() * 2, kNowhere);
-  old.swap(index_);
-  const std::size_t mask = index_.size() - 1;
-  for (const std::uint32_t place : old) {
-    if (place == kNowhere) continue;
-    std::size_t slot = hash(row(place).id) & mask;
-    while (index_[slot] != kNowhere) slot = (slot + 1) & mask;
-    index_[slot] = place;
-  }
-}
-
-// What stands behind a hole moves up, so that no mark of the removed one has to stay.
-void TaskTable::index_erase(const SmallId& id) {
-  const std::size_t mask = index_.size() - 1;
-  std::size_t hole = hash(id) & mask;
-  while (row(index_[hole]).id != id) hole = (hole + 1) & mask;
-  for (std::size_t slot = (hole + 1) & mask; index_[slot] != kNowhere; slot = (slot + 1) & mask) {
-    const std::size_t home = hash(row(index_[slot]).id) & mask;
-    if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
-    index_[hole] = index_[slot];
-    hole = slot;
-  }
-  index_[hole] = kNowhere;
-}
 
 std::optional<Task> TaskTable::find(const TaskId& id) const {
   const std::uint32_t place = place_of(id);
@@ -171,12 +75,12 @@ std::size_t TaskTable::put(const Task& task) {
     ++size_;
   } else {
     unlink(place);
-    count(row(place), false);
+    count(place, false);
     set_unknown(place, std::nullopt);
   }
   write(place, task);
   if (!is_final(task.state)) set_unknown(place, task.unknown_since);
-  count(row(place), true);
+  count(place, true);
   row(place).version = ++version_;
   link(place);
   write_texts(place, task);
@@ -301,11 +205,12 @@ void TaskTable::unlink(std::uint32_t place) {
   (taken.older == kNowhere ? list.oldest : row(taken.older).newer) = taken.newer;
 }
 
-void TaskTable::count(const Row& row, bool in) {
+void TaskTable::count(std::uint32_t place, bool in) {
+  const Row& row = this->row(place);
   std::uint64_t& of_state = by_state_[static_cast<std::size_t>(row.state)];
   in ? ++of_state : --of_state;
   const bool runs = row.state == TaskState::Started;
-  if (runs || waits(row.state)) {
+  if ((runs || waits(row.state)) && !unknown_.contains(place)) {
     Pairs& pairs = runs ? running_ : waiting_;
     const std::uint64_t key = std::uint64_t{runs ? row.worker : row.queue} << 32U | row.name;
     if (in) {
@@ -346,14 +251,15 @@ std::vector<Task> TaskTable::oldest(const Wanted& wanted, std::size_t limit) con
        place = row(place).newer) {
     const Row& each = row(place);
     if ((wanted.running ? each.state == TaskState::Started : waits(each.state)) &&
-        fits(wanted.worker, worker, each.worker) && fits(wanted.queue, queue, each.queue)) {
+        !unknown_.contains(place) && fits(wanted.worker, worker, each.worker) &&
+        fits(wanted.queue, queue, each.queue)) {
       found.push_back(task_at(place));
     }
   }
   return found;
 }
 
-std::vector<std::pair<Task, std::uint64_t>> TaskTable::held(WallTime before,
+std::vector<std::pair<Task, std::uint64_t>> TaskTable::held(const IsOld& is_old,
                                                             std::size_t limit) const {
   std::vector<std::pair<Task, std::uint64_t>> found;
   for (std::uint32_t place = lists_[0].oldest; place != kNowhere && found.size() < limit;
@@ -361,7 +267,8 @@ std::vector<std::pair<Task, std::uint64_t>> TaskTable::held(WallTime before,
     const Row& each = row(place);
     const bool by_a_worker = each.state == TaskState::Received ||
                              each.state == TaskState::Started || each.state == TaskState::Custom;
-    if (by_a_worker && each.worker != NamePool::kNone && each.timestamp < to_micros(before))
+    if (by_a_worker && each.worker != NamePool::kNone && !unknown_.contains(place) &&
+        is_old(names_.text(each.worker), from_micros(each.timestamp)))
       found.emplace_back(task_at(place), each.version);
   }
   return found;
@@ -459,7 +366,7 @@ void TaskTable::evict(std::uint32_t place) {
 void TaskTable::remove(std::uint32_t place) {
   Row& gone = row(place);
   unlink(place);
-  count(gone, false);
+  count(place, false);
   set_unknown(place, std::nullopt);
   index_erase(gone.id);
   drop_texts(place);

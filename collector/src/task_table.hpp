@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,23 +21,10 @@
 #include <vector>
 
 #include "name_pool.hpp"
+#include "small_id.hpp"
 #include "umbel/model/task.hpp"
 
 namespace umbel::collector {
-
-// A task's id in 16 bytes: a UUID's own, or for any other text its place in the pool.
-struct SmallId {
-  enum class Kind : std::uint8_t { None, Uuid, Text };
-  std::uint64_t high = 0, low = 0;
-  Kind kind = Kind::None;
-
-  friend bool operator==(const SmallId&, const SmallId&) = default;
-};
-
-// Only the canonical form (lower case, with dashes) counts as a UUID, so that the text comes back
-// as it was.
-[[nodiscard]] std::optional<SmallId> uuid_from(std::string_view text);
-[[nodiscard]] std::string uuid_text(const SmallId& id);
 
 struct TableLimits {
   std::size_t tasks = 100'000;
@@ -81,8 +69,8 @@ class TaskTable {
   // Tasks in the state Started on this worker; stubs are not looked at.
   [[nodiscard]] std::uint64_t running_on(std::string_view worker) const;
   // `visit(worker, name, tasks)` for what runs, `visit(queue, name, tasks)` for what is known and
-  // neither runs nor has ended; an empty text where that is not known. In no order; stubs are not
-  // looked at.
+  // neither runs nor has ended, both without those of which nothing is known any more; an empty
+  // text where that is not known. In no order; stubs are not looked at.
   template <class Visit>
   void each_running(Visit visit) const {
     each_pair(running_, visit);
@@ -91,16 +79,26 @@ class TaskTable {
   void each_waiting(Visit visit) const {
     each_pair(waiting_, visit);
   }
-  // Of the unfinished tasks that fit, those that changed longest ago first.
+  // Of the unfinished tasks that fit and of which somebody knows, those that changed longest ago
+  // first.
   struct Wanted {
     bool running = false;                // else those that neither run nor have ended
     std::string_view worker{}, queue{};  // empty: any
   };
   [[nodiscard]] std::vector<Task> oldest(const Wanted& wanted, std::size_t limit) const;
-  // Of the tasks that a worker held before `before` (received, started or in a state of their own),
-  // those that changed longest ago first, each with its version.
-  [[nodiscard]] std::vector<std::pair<Task, std::uint64_t>> held(WallTime before,
+  // Of the tasks that a worker held (received, started or in a state of their own) and of which
+  // somebody knows, those that changed longest ago first, each with its version. `is_old(worker,
+  // last change by its clock)` says which are wanted.
+  using IsOld = std::function<bool(const std::string& worker, WallTime stamped)>;
+  [[nodiscard]] std::vector<std::pair<Task, std::uint64_t>> held(const IsOld& is_old,
                                                                  std::size_t limit) const;
+  // `visit(task)` for each of which nothing is known any more, in no order, until it answers false.
+  template <class Visit>
+  void each_unknown(Visit visit) const {
+    for (const auto& [place, since] : unknown_) {
+      if (!visit(task_at(place))) return;
+    }
+  }
   // Unfinished tasks of which nothing is known any more (Task::unknown_since), by the last state.
   [[nodiscard]] std::uint64_t unknown(TaskState state) const {
     return unknown_by_state_[static_cast<std::size_t>(state)];
@@ -199,7 +197,7 @@ class TaskTable {
   void remove(std::uint32_t place);
   void keep_stub(const Row& gone);
   void drop_stub(std::uint64_t key);
-  void count(const Row& row, bool in);
+  void count(std::uint32_t place, bool in);
   using Pairs = std::unordered_map<std::uint64_t, std::uint64_t>;  // tasks by two texts of the pool
   template <class Visit>
   void each_pair(const Pairs& pairs, Visit visit) const {

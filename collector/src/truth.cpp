@@ -185,6 +185,28 @@ std::optional<Truth> wrong_schedule(const TruthFacts& facts) {
                "/schedule"};
 }
 
+// What is shown is not all that happens, as long as that is so.
+std::optional<Truth> untold(const TruthFacts& facts) {
+  const auto of = [](const std::vector<std::string>& names, std::string text) {
+    return Truth{TruthLevel::Warn, std::move(text),
+                 names.size() == 1 ? link_to("worker", names.front()) : "/workers"};
+  };
+  if (const auto& twins = facts.workers_twins; !twins.empty()) {
+    return of(twins, fmt::format("Two workers use the name {}; which of them has a task cannot be "
+                                 "known.",
+                                 twins.front()));
+  }
+  const auto& silent = facts.workers_silent;
+  if (silent.empty()) return std::nullopt;
+  return of(silent, silent.size() == 1
+                        ? fmt::format("Worker {} runs tasks and tells of none: its events are off, "
+                                      "and counts are low.",
+                                      silent.front())
+                        : fmt::format("{} workers run tasks and tell of none, {} among them: their "
+                                      "events are off, and counts are low.",
+                                      silent.size(), silent.front()));
+}
+
 std::optional<Truth> losses(const TruthFacts& facts) {
   if (!facts.history_error.empty()) {
     return Truth{TruthLevel::Warn,
@@ -253,6 +275,7 @@ Truth line_of_truth(const TruthFacts& facts) {
   if (stuck) return *stuck;
   if (auto wrong = wrong_schedule(facts)) return *wrong;
   if (auto lost = losses(facts)) return *lost;
+  if (auto unseen = untold(facts)) return *unseen;
   if (oldest && *oldest > kLongWait) {
     return {TruthLevel::Warn,
             fmt::format("The oldest task in queue {} has waited {}{}.", queue->name,

@@ -52,7 +52,9 @@ struct TruthFacts {
   std::chrono::microseconds lag{};                      // between what happened and what is shown
   std::size_t workers_online = 0;
   std::vector<std::string> workers_lost;
-  std::vector<StuckFact> workers_stuck;  // slots whose task does not return; of workers online
+  std::vector<std::string> workers_silent;  // online, and telling of no task that they run
+  std::vector<std::string> workers_twins;   // names that two processes use at the same time
+  std::vector<StuckFact> workers_stuck;     // slots whose task does not return; of workers online
   std::vector<QueueFact> queues;
   std::uint64_t taken = 0;   // tasks that workers hold and have not started
   std::string broker_error;  // why the queues cannot be read now; empty: they can

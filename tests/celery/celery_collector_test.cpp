@@ -143,6 +143,10 @@ TEST_F(Watching, ACollectorThatWasKilledCountsNothingTwiceAndMissesNothing) {
   EXPECT_EQ(totals().at("succeeded"), 201) << totals();
   EXPECT_EQ(totals().at("received"), 201) << totals();
   EXPECT_EQ(totals().at("unknown"), 0) << totals();
+  // Nor does the worker's own count say that something was missed.
+  const auto of_worker = [&](const char* key) { return worker().at("worker").at(key); };
+  EXPECT_TRUE(eventually([&] { return of_worker("processed") == 201; }, seconds{20}));
+  EXPECT_EQ(of_worker("untold"), 0);
 }
 
 TEST_F(Watching, WhatAKilledWorkerHadStartedIsUnknownAndNotRunning) {
@@ -161,7 +165,7 @@ TEST_F(Watching, WhatAKilledWorkerHadStartedIsUnknownAndNotRunning) {
 }
 
 TEST_F(Watching, AWorkerWhoseEventsAreOffIsAskedToTell) {
-  cluster.umbel_collector({"--enable-events"});
+  cluster.umbel_collector();
   cluster.celery_worker({.task_events = false});
   ASSERT_TRUE(was_asked());
   json::value told;

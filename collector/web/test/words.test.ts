@@ -177,7 +177,7 @@ describe('what was not seen', () => {
   });
   it('is said with its reason', () => {
     assert.equal(blindWords(span(0, 1, { lost: 1 })), 'events of a worker are missing, 1 event lost');
-    assert.equal(blindWords(span(0, 1, { reason: 'stopped', lost_for_good: false })), 'the monitor did not run; read afterwards');
+    assert.equal(blindWords(span(0, 1, { reason: 'stopped', lost_for_good: false })), 'the monitor did not run; what was kept was read afterwards');
   });
 });
 

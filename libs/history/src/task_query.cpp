@@ -67,6 +67,7 @@ std::optional<double> number_of(const Task& task, TaskField field) {
 bool holds(const Task& task, const QueryTerm& term) {
   const auto number = number_of(task, term.field);
   const bool some =
+      (term.unknown && task.unknown_since.has_value()) ||
       std::ranges::find(term.states, task.state) != term.states.end() ||
       std::ranges::any_of(term.texts,
                           [&](const auto& text) { return text_matches(task, term.field, text); }) ||

@@ -158,6 +158,7 @@ SqlPart term_part(const QueryTerm& term) {
   for (const auto& text : term.texts) either(text_part(term.field, text));
   for (const auto& range : term.ranges) either(range_part(term.field, range));
   if (!term.states.empty()) either(state_part(term.states));
+  if (term.unknown) either({"0", {}});  // only who asks knows those, and puts them in
   if (any.text.empty()) return {term.negated ? "1" : "0", {}};
   add(any, ")");
   SqlPart whole{term.negated ? " NOT (" : " (", {}};
@@ -243,6 +244,7 @@ Streams short_streams(const QueryTerm& term) {
 }
 
 Streams state_streams(const QueryTerm& term) {
+  if (term.states.empty()) return std::nullopt;  // of what nobody knows, which no row says
   const auto bad = [](TaskState s) { return s == TaskState::Failure || s == TaskState::Revoked; };
   const auto unfinished = [](TaskState s) { return !is_final(s); };
   if (std::ranges::all_of(term.states, unfinished))

@@ -36,7 +36,7 @@ struct CollectorOptions {
   std::vector<std::string>
       static_targets;  // `program=host:port`, for Prometheus beside the workers
   std::vector<std::string> allowed_hosts;
-  bool enable_events = false;  // workers whose tasks make no events are asked to tell of them
+  bool enable_events = true;  // Celery's workers are asked to tell of their tasks
   std::chrono::milliseconds inspect_timeout{1000};  // how long workers' answers are waited for
   // Where Celery's tasks keep results: read for tasks whose end was not seen. Outlives the
   // collector; null: nowhere.

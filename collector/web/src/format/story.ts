@@ -12,7 +12,7 @@ export function headline(detail: TaskDetail, now: number): string {
   const kind = stateKind(task.state);
   if (task.unknown_since) {
     const was = kind === 'running' ? 'ran' : kind === 'waiting' ? 'was held' : `was ${task.state.toLowerCase()}`;
-    return `Not known for ${ticking(now - task.unknown_since)}: it ${was}${task.worker ? ` on ${task.worker}` : ''}, which does not have it any more, and no end was told.`;
+    return `Not known for ${ticking(now - task.unknown_since)}: it ${was}${task.worker ? ` on ${task.worker}` : ''}, which has left or lost it, and no end was told.`;
   }
   const begun = attempts.filter((attempt) => attempt.started !== null);
   const took = tookOf(task);

@@ -301,7 +301,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 export function blindWords(span: BlindSpan): string {
   const reason = span.reason === 'cut' && !span.lost ? 'the broker may have cut batches off' : REASONS[span.reason] ?? span.reason;
-  if (span.lost_for_good === false) return `${reason}; read afterwards`;
+  if (span.lost_for_good === false) return `${reason}; what was kept was read afterwards`;
   const lost = span.lost ? `, ${span.reason === 'cut' ? plural(span.lost, 'batch', 'batches') : plural(span.lost, 'event')} lost` : '';
   return `${reason}${lost}`;
 }

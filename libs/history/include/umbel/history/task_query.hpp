@@ -56,6 +56,7 @@ struct QueryTerm {
   // the case of ASCII letters.
   std::vector<std::string> texts{};
   std::vector<TaskState> states{};
+  bool unknown = false;  // State: nobody knows what became of it, which no history keeps
   std::vector<NumberRange> ranges{};
 
   friend bool operator==(const QueryTerm&, const QueryTerm&) = default;
