@@ -41,7 +41,8 @@ void get(WireReader& from, Run& it) {
 }
 
 void put(WireWriter& to, const TaskRequest& it) {
-  const auto& [name, args, kwargs, id, queue, eta, expires, priority, root, parent, headers] = it;
+  const auto& [name, args, kwargs, id, queue, queue_of_unknown, eta, expires, priority, root,
+               parent, headers] = it;
   const auto text = [&to](const auto& named) { to.text(named.str()); };
   const auto time = [&to](WallTime when) { to.time(when); };
   to.text(name);
@@ -49,6 +50,7 @@ void put(WireWriter& to, const TaskRequest& it) {
   to.text(kwargs);
   to.maybe(id, text);
   to.maybe(queue, text);
+  to.maybe(queue_of_unknown, text);
   to.maybe(eta, time);
   to.maybe(expires, time);
   to.number(static_cast<std::int32_t>(priority));
@@ -64,6 +66,7 @@ TaskRequest task_request(WireReader& from) {
   it.kwargs = from.text();
   it.id = from.maybe<TaskId>([&from] { return TaskId{from.text()}; });
   it.queue = from.maybe<QueueName>([&from] { return QueueName{from.text()}; });
+  it.queue_of_unknown = from.maybe<QueueName>([&from] { return QueueName{from.text()}; });
   it.eta = from.maybe<WallTime>(time);
   it.expires = from.maybe<WallTime>(time);
   it.priority = from.number<std::int32_t>();
