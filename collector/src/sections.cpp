@@ -244,7 +244,8 @@ json::object series_section(const Series& series, std::int64_t last) {
 json::object all_sections(const LiveState& state, const About& about, WallTime now,
                           std::int64_t last_second) {
   json::array workers;
-  for (const auto& [name, worker] : state.workers()) workers.push_back(worker_row(worker, state.heard_until(now)));
+  for (const auto& [name, worker] : state.workers())
+    workers.push_back(worker_row(worker, state.heard_until(now)));
   json::array queues;
   for (const auto& [name, queue] : state.queues()) queues.push_back(queue_row(queue, now));
   json::array tasks;
