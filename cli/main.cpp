@@ -4,10 +4,12 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 
 #include "umbel/base/clock.hpp"
 #include "umbel/base/text.hpp"
+#include "umbel/cli/forget.hpp"
 #include "umbel/cli/remote.hpp"
 #include "umbel/cli/stack.hpp"
 #include "umbel/cli/supervisor.hpp"
@@ -87,14 +89,8 @@ int up(umbel::StackOptions options) {
   return supervisor.run();
 }
 
-// `umbel inspect|control|status`. A broker that is not there is said at once, and not made.
-int ask(const std::vector<std::string>& words, const umbel::RemoteOptions& options,
-        const std::string& url) {
-  const auto call = umbel::remote_call(words);
-  if (!call) {
-    std::cerr << "umbel: " << call.error().what << '\n';
-    return 2;
-  }
+// The broker at `url`, for `does`. One that is not there is said at once, and not made.
+int with_broker(const std::string& url, const std::function<int(umbel::Broker&)>& does) {
   if (const auto path = url.substr(url.find(':') + 1);
       url.starts_with("sqlite:") && !fs::exists(path.substr(0, path.find('?')))) {
     std::cerr << "umbel: there is no broker at " << url << "; name one with --broker\n";
@@ -107,7 +103,31 @@ int ask(const std::vector<std::string>& words, const umbel::RemoteOptions& optio
     std::cerr << "umbel: " << broker.error().what << '\n';
     return 1;
   }
-  return umbel::run_remote(**broker, *call, options, std::cout, std::cerr);
+  return does(**broker);
+}
+
+// `umbel inspect|control|status`.
+int ask(const std::vector<std::string>& words, const umbel::RemoteOptions& options,
+        const std::string& url) {
+  const auto call = umbel::remote_call(words);
+  if (!call) {
+    std::cerr << "umbel: " << call.error().what << '\n';
+    return 2;
+  }
+  return with_broker(url, [&](umbel::Broker& broker) {
+    return umbel::run_remote(broker, *call, options, std::cout, std::cerr);
+  });
+}
+
+int forget(const std::vector<std::string>& words, const std::string& url) {
+  if (words.size() != 2) {
+    std::cerr << "umbel: forget takes one name, that of a collector that was retired: `umbel "
+                 "forget collector`\n";
+    return 2;
+  }
+  return with_broker(url, [&](umbel::Broker& broker) {
+    return umbel::run_forget(broker, words[1], std::cout, std::cerr);
+  });
 }
 
 }  // namespace
@@ -127,7 +147,8 @@ int main(int argc, char** argv) {
   settings.positional("up",
                       "up    start simulator, collector, workers, scheduler, Prometheus and "
                       "Grafana on this machine, and keep them running; inspect, control, status: "
-                      "ask workers, as the celery commands do",
+                      "ask workers, as the celery commands do; forget: delete what the broker "
+                      "keeps for a collector that was retired",
                       words);
   settings.add({"port-offset", "added to every port", "N", {}}, port_offset, {0, 50'000});
   settings.add({"workers", "worker processes", "N", {}}, workers, {1, 64});
@@ -143,13 +164,16 @@ int main(int argc, char** argv) {
   settings.add({"source", "folder with scheduler/, prometheus/ and dashboards/", "DIR", {}},
                source);
   if (const auto done = settings.load(argc, argv)) return *done;
-  if (!words.empty() && (words[0] == "inspect" || words[0] == "control" || words[0] == "status")) {
+  const std::string first = words.empty() ? "" : words[0];
+  const auto url = broker.empty() ? "sqlite:" + var + "/umbel-broker.db" : broker;
+  if (first == "inspect" || first == "control" || first == "status") {
     remote.timeout = std::chrono::milliseconds{timeout};
-    return ask(words, remote, broker.empty() ? "sqlite:" + var + "/umbel-broker.db" : broker);
+    return ask(words, remote, url);
   }
+  if (first == "forget") return forget(words, url);
   if (words != std::vector<std::string>{"up"}) {
-    std::cerr << "umbel: say what to do: up, status, inspect METHOD, control METHOD. See umbel "
-                 "--help.\n";
+    std::cerr << "umbel: say what to do: up, status, inspect METHOD, control METHOD, forget "
+                 "NAME. See umbel --help.\n";
     return 2;
   }
   umbel::StackOptions options;

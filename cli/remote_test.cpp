@@ -1,4 +1,4 @@
-// `umbel inspect`, `control` and `status`, against workers that are played by the test.
+// `umbel inspect`, `control`, `status` and `forget`, against workers that are played by the test.
 #include "umbel/cli/remote.hpp"
 
 #include <gmock/gmock.h>
@@ -9,6 +9,8 @@
 
 #include "umbel/broker_sqlite/sqlite_broker.hpp"
 #include "umbel/celery/json.hpp"
+#include "umbel/cli/forget.hpp"
+#include "umbel/testing/forwarding_broker.hpp"
 #include "umbel/testing/temp_dir.hpp"
 
 namespace umbel::testing {
@@ -124,6 +126,41 @@ TEST_F(RemoteTest, WaitsForNoAnswerToAShutdown) {
   const auto messages = inbox->next(10, std::chrono::seconds{20}, {}).value();
   ASSERT_EQ(messages.size(), 1U);
   EXPECT_EQ(celery::decode_control_request(messages[0]).value().method, "shutdown");
+}
+
+// Keeps something for one subscriber, or says why it does not delete it.
+class Keeping : public ForwardingBroker {
+ public:
+  Keeping(Broker& real, Result<std::uint64_t> answer)
+      : ForwardingBroker{real}, answer_{std::move(answer)} {}
+  Result<std::uint64_t> forget_subscriber(const std::string& name) override {
+    EXPECT_EQ(name, "old");
+    return answer_;
+  }
+
+ private:
+  Result<std::uint64_t> answer_;
+};
+
+TEST_F(RemoteTest, ForgetsARetiredCollectorAndRefusesWhileItReads) {
+  const auto forget = [this](Result<std::uint64_t> answer) {
+    Keeping keeping{*broker, std::move(answer)};
+    out.str("");
+    err.str("");
+    return run_forget(keeping, "old", out, err);
+  };
+  EXPECT_EQ(forget(std::uint64_t{7}), 0);
+  EXPECT_THAT(out.str(), HasSubstr("`old`"));
+  EXPECT_THAT(out.str(), HasSubstr("7 batches"));
+  EXPECT_EQ(forget(not_found("no queue")), 0);
+  EXPECT_THAT(out.str(), HasSubstr("Nothing was kept"));
+  EXPECT_EQ(forget(Error{Errc::Conflict, "in use"}), 1);
+  EXPECT_THAT(err.str(), HasSubstr("stop that collector first"));
+  EXPECT_EQ(forget(unavailable("no server")), 1);
+  EXPECT_THAT(err.str(), HasSubstr("no server"));
+  // The embedded broker keeps nothing for anybody in particular.
+  EXPECT_EQ(run_forget(*broker, "old", out, err), 1);
+  EXPECT_THAT(err.str(), HasSubstr("nothing to be deleted"));
 }
 
 TEST(ShownReplies, ListsOneBelowTheOther) {

@@ -7,6 +7,7 @@
 #include "test_events.hpp"
 #include "test_session.hpp"
 #include "umbel/testing/fake_clock.hpp"
+#include "umbel/testing/forwarding_broker.hpp"
 
 namespace umbel::collector {
 namespace {
@@ -298,6 +299,57 @@ TEST(IntakeOverABoundedStream, WhatWasCutOffIsCountedAndItsSecondsAreNotKnown) {
   ASSERT_TRUE(eventually([&] { return second.knows("t399"); }));
   const Totals totals = second.totals();
   EXPECT_EQ(totals.received + totals.cut_batches, 401U);
+}
+
+// An engine that cannot tell what was cut off, and says so with every batch.
+class Forgetful : public testing::ForwardingBroker {
+ public:
+  Forgetful(Broker& real, PerhapsCut place) : ForwardingBroker{real}, place_{place} {}
+  Result<std::unique_ptr<EventSubscription>> subscribe(SubscribeOptions options) override {
+    auto real = ForwardingBroker::subscribe(std::move(options));
+    if (!real) return real;
+    return std::unique_ptr<EventSubscription>{std::make_unique<Reading>(std::move(*real), place_)};
+  }
+
+ private:
+  class Reading : public EventSubscription {
+   public:
+    Reading(std::unique_ptr<EventSubscription> real, PerhapsCut place)
+        : real_{std::move(real)}, place_{place} {}
+    Result<std::vector<EventBatch>> next(std::size_t max, milliseconds limit,
+                                         std::stop_token stop) override {
+      auto batches = real_->next(max, limit, stop);
+      if (batches) {
+        for (auto& batch : *batches) batch.perhaps_cut = place_;
+      }
+      return batches;
+    }
+    Result<void> commit(EventOffset offset) override { return real_->commit(offset); }
+    Result<EventStreamFigures> figures() override { return real_->figures(); }
+
+   private:
+    const std::unique_ptr<EventSubscription> real_;
+    const PerhapsCut place_;
+  };
+  const PerhapsCut place_;
+};
+
+TEST_F(IntakeOverSqlite, WhatMayHaveBeenCutOffIsASpanOfWhichNotEverythingIsKnown) {
+  const auto to = now() - std::chrono::seconds{30};
+  Forgetful broker{*engines.broker, {.from = to - std::chrono::seconds{5}, .to = to}};
+  Session run{broker, *engines.store, *engines.history, engines.clock};
+  engines.publish({received("a", now())});
+  ASSERT_TRUE(run.reaches([](const Totals& totals) { return totals.received == 1; }));
+  EXPECT_TRUE(run.counts("umbel_event_stream_full_total 1"));
+  EXPECT_TRUE(run.counts("umbel_event_batches_cut_total 0"));
+  const auto at = std::chrono::floor<std::chrono::seconds>(to).time_since_epoch().count();
+  const auto spans =
+      run.live.with([&](LiveState& state) { return state.blind_spans().between(at - 9, at); });
+  ASSERT_EQ(spans.size(), 1U);
+  EXPECT_EQ(spans[0].reason, BlindReason::Cut);
+  EXPECT_EQ(spans[0].lost, 0U);
+  EXPECT_EQ(spans[0].from, at - 5);
+  EXPECT_EQ(spans[0].to, at);
 }
 
 }  // namespace

@@ -90,9 +90,9 @@ Intake::Intake(Broker& broker, ResultStore& results, History& history, Live& liv
       results_outage_{"reading results", clock, log},
       writer_{history, clock} {
   for (const metrics::Family* family :
-       {&metrics::kEventsGap, &metrics::kEventBatchesCut, &metrics::kTasksClosed,
-        &metrics::kTasksEvicted, &metrics::kHistoryRows, &metrics::kHistoryErrors,
-        &metrics::kHistoryReread}) {
+       {&metrics::kEventsGap, &metrics::kEventBatchesCut, &metrics::kEventStreamFull,
+        &metrics::kTasksClosed, &metrics::kTasksEvicted, &metrics::kHistoryRows,
+        &metrics::kHistoryErrors, &metrics::kHistoryReread}) {
     (void)metrics_.counter(*family);
   }
   for (const char* what : {"moments", "texts", "batches"})
@@ -173,6 +173,10 @@ bool Intake::subscribe() {
     return false;
   }
   subscription_ = std::move(*subscription);
+  read_before_ = last_published_;
+  if (!read_before_) {
+    read_before_ = live_.with([](LiveState& state) { return state.monitor().events_read; });
+  }
   return true;
 }
 
@@ -181,6 +185,7 @@ void Intake::take(const std::vector<EventBatch>& batches) {
   std::vector<Event> events;
   for (const EventBatch& batch : batches) {
     if (position_.event_offset > 0 && batch.offset > position_.event_offset + 1) count_cut(batch);
+    if (batch.perhaps_cut) note_perhaps_cut(*batch.perhaps_cut);
     position_.event_offset = std::max(position_.event_offset, batch.offset);
     last_published_ = batch.published;
     events.clear();
@@ -231,6 +236,18 @@ void Intake::count_cut(const EventBatch& batch) {
     const auto read = state.monitor().events_read;
     state.count_cut_batches(unseen, last_published_ ? last_published_ : read, batch.published);
     state.blind_until(batch.published);
+  });
+}
+
+// Nobody can say how many, or whether any; so the span is one of which not everything is known.
+void Intake::note_perhaps_cut(const PerhapsCut& place) {
+  metrics_.counter(metrics::kEventStreamFull).Increment();
+  log_.warn(
+      "the event stream stood at its bound; events may have been cut off before they were read");
+  const auto from = place.from ? place.from : read_before_;
+  live_.with([&](LiveState& state) {
+    state.count_cut_batches(0, from, place.to);
+    state.blind_until(place.to);
   });
 }
 

@@ -105,6 +105,7 @@ class Intake {
   [[nodiscard]] bool subscribe();
   void take(const std::vector<EventBatch>& batches);
   void count_cut(const EventBatch& batch);
+  void note_perhaps_cut(const PerhapsCut& place);
   using Recalled = std::unordered_map<TaskId, Task>;
   [[nodiscard]] Recalled read_back(const std::vector<Taken>& events);
   void apply(const std::vector<Taken>& events, Recalled recalled, WallTime now);
@@ -163,6 +164,7 @@ class Intake {
   std::optional<WallTime> since_;
   std::unique_ptr<EventSubscription> subscription_;
   std::optional<WallTime> last_published_;  // of the batch read last
+  std::optional<WallTime> read_before_;     // how far, when the subscription began
   Backlog backlog_;
   std::deque<AwaitedEnd> awaited_;
   std::uint64_t tailed_ = 0;

@@ -465,6 +465,94 @@ TEST_F(RabbitmqFaults, EventsHandedOutAreNotHandedOutTwiceOverACut) {
   EXPECT_EQ(events.figures()->committed, last);
 }
 
+TEST_F(RabbitmqFaults, AStreamThatStoodAtItsBoundSaysThatBatchesMayBeMissing) {
+  constexpr std::uint64_t kBound = 400'000;
+  const auto bounded = [&] {
+    const auto url = parse_amqp_url(server().url(vhost));
+    RabbitmqBrokerOptions options;
+    options.url = *url;
+    options.max_event_bytes = kBound;
+    return open_rabbitmq_broker(std::move(options), clock, Log::none());
+  };
+  const auto sender = open();
+  const auto send = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      ASSERT_TRUE(sender->publish_events(
+          "[" + std::to_string(i) + ",\"" + std::string(1000, 'x') + "\"]", {}));
+    }
+  };
+  const auto reader = bounded();
+  // Until the batch of this number has come; what was said of missing ones.
+  const auto read_to = [&](EventSubscription& events, int last, std::vector<PerhapsCut>& said) {
+    int first = -1;
+    const auto until = Steady::now() + kLong;
+    while (Steady::now() < until) {
+      const auto batches = events.next(100, std::chrono::milliseconds{100}, {});
+      if (!batches) continue;
+      for (const auto& batch : *batches) {
+        const int number = std::stoi(batch.body.substr(1));
+        if (first < 0) first = number;
+        if (batch.perhaps_cut) said.push_back(*batch.perhaps_cut);
+        EXPECT_TRUE(events.commit(batch.offset));
+        if (number == last) return first;
+      }
+    }
+    return -1;
+  };
+  auto events = reader->subscribe({.name = "c1", .after = {}});
+  ASSERT_TRUE(events);
+  std::vector<PerhapsCut> said;
+  send(0, 10);
+  EXPECT_EQ(read_to(**events, 9, said), 0);
+  EXPECT_THAT(said, IsEmpty());
+
+  events->reset();
+  send(10, 210);  // half of what it holds
+  events = reader->subscribe({.name = "c1", .after = 10});
+  ASSERT_TRUE(events);
+  EXPECT_EQ(read_to(**events, 209, said), 10);
+  EXPECT_THAT(said, IsEmpty());
+
+  events->reset();
+  const auto gone_at = clock.wall();
+  auto another = sender->subscribe({.name = "c2", .after = {}});
+  ASSERT_TRUE(another);
+  send(210, 1000);
+  std::vector<PerhapsCut> of_another;
+  EXPECT_EQ(read_to(**another, 999, of_another), 210);  // so all have come
+  EXPECT_THAT(of_another, IsEmpty());
+  events = reader->subscribe({.name = "c1", .after = 210});
+  ASSERT_TRUE(events);
+  EXPECT_GT(read_to(**events, 999, said), 210);
+  ASSERT_FALSE(said.empty());
+  EXPECT_EQ(said[0].from, std::nullopt);
+  EXPECT_GT(said[0].to, gone_at);
+  EXPECT_LT(said[0].to, clock.wall());
+}
+
+TEST_F(RabbitmqFaults, WhatIsKeptForASubscriberGoesOnlyWhenNobodyReadsThere) {
+  const auto broker = open();
+  const auto sender = open();
+  auto reading = broker->subscribe({.name = "c1", .after = {}});
+  ASSERT_TRUE(reading);
+  const auto refused = sender->forget_subscriber("c1");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::Conflict);
+  EXPECT_THAT(refused.error().what, HasSubstr("umbel.events.c1"));
+  reading->reset();
+  ASSERT_TRUE(sender->publish_events("[1]", {}));
+  ASSERT_TRUE(sender->publish_events("[2]", {}));
+  EXPECT_TRUE(eventually([&] { return seen("umbel.events.c1")->ready == 2; }));
+  const auto gone = sender->forget_subscriber("c1");
+  ASSERT_TRUE(gone) << gone.error().what;
+  EXPECT_EQ(*gone, 2U);
+  EXPECT_FALSE(seen("umbel.events.c1"));
+  const auto again = sender->forget_subscriber("c1");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Errc::NotFound);
+  EXPECT_FALSE(seen("umbel.events.c1"));  // asking makes none
+}
+
 TEST_F(RabbitmqFaults, ASlowServerIsWaitedFor) {
   CutProxy proxy{server().port()};
   const auto broker = open(server().url(vhost, proxy.port()));

@@ -57,6 +57,36 @@ TEST_F(RpcResults, AnswersEachStateToTheQueueThatCameWithTheMessage) {
             R"("children": []})");
 }
 
+TEST_F(RpcResults, ManyAreToldInTheirOrder) {
+  const std::vector<QueueName> queues{QueueName{"odd"}, QueueName{"even"}};
+  ASSERT_TRUE(broker->declare(queues));
+  std::vector<CallerResult> all;
+  for (int i = 0; i < 1100; ++i) {
+    CallerResult result;
+    result.id = TaskId{std::to_string(i)};
+    result.state = TaskState::Success;
+    result.result = "1";
+    result.reply_to = i % 3 == 0 ? "" : i % 2 == 0 ? "even" : "odd";
+    all.push_back(std::move(result));
+  }
+
+  ASSERT_TRUE(results->tell(all));
+
+  for (const int rest : {0, 1}) {
+    const auto name = rest == 0 ? "even" : "odd";
+    const auto consumer = broker->consume({{QueueName{name}}, 2000, "the caller"}).value();
+    std::vector<std::string> told;
+    for (const auto& one : consumer->next(2000, std::chrono::milliseconds{0}, {}).value()) {
+      told.push_back(one.message.correlation_id);
+    }
+    std::vector<std::string> expected;
+    for (int i = 0; i < 1100; ++i) {
+      if (i % 3 != 0 && i % 2 == rest) expected.push_back(std::to_string(i));
+    }
+    EXPECT_EQ(told, expected) << name;
+  }
+}
+
 TEST_F(RpcResults, TellsNobodyWhereNobodyWaits) {
   CallerResult alone;
   alone.id = TaskId{"a"};

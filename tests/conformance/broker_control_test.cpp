@@ -153,6 +153,23 @@ TEST_P(BrokerControl, AReplyToNobodyIsDropped) {
   EXPECT_THAT(read(*box, 1), ElementsAre("heard")) << "and the broker goes on";
 }
 
+TEST_P(BrokerControl, ManyRepliesComeInTheirOrder) {
+  const auto broker = open();
+  const auto one = open_box(*broker);
+  const auto other = open_box(*broker);
+  std::vector<OutgoingReply> replies;
+  for (const char* body : {"1", "2", "3"}) {
+    replies.push_back({one->address(), a_control(body)});
+    replies.push_back({other->address(), a_control(std::string{"other "} + body)});
+    replies.push_back({{"no such exchange", "x"}, a_control("nobody's")});
+    replies.push_back({{"", "no such queue"}, a_control("nobody's")});
+  }
+  ASSERT_TRUE(broker->reply_all(replies));
+  EXPECT_THAT(read(*one, 3), ElementsAre("1", "2", "3"));
+  EXPECT_THAT(read(*other, 3), ElementsAre("other 1", "other 2", "other 3"));
+  EXPECT_TRUE(broker->reply_all({}));
+}
+
 TEST_P(BrokerControl, AReplyWithoutAnExchangeGoesToTheQueueOfThatName) {
   const auto broker = open();
   const std::vector<QueueName> names{QueueName{"results-of-one-caller"}};

@@ -177,6 +177,8 @@ describe('what was not seen', () => {
   });
   it('is said with its reason', () => {
     assert.equal(blindWords(span(0, 1, { lost: 1 })), 'events of a worker are missing, 1 event lost');
+    assert.equal(blindWords(span(0, 1, { reason: 'cut', lost: 0 })), 'the broker may have cut batches off');
+    assert.equal(blindWords(span(0, 1, { reason: 'cut', lost: 2 })), 'the broker cut batches off, 2 batches lost');
     assert.equal(blindWords(span(0, 1, { reason: 'stopped', lost_for_good: false })), 'the monitor did not run; what was kept was read afterwards');
   });
 });

@@ -20,6 +20,12 @@ constexpr std::uint16_t kPrefetch = 20'000;
 // Read ahead; then the connection is not read until some of it is handed out.
 constexpr std::size_t kMostWaiting = 64 * 1024 * 1024;
 
+// A queue whose batches fill so much of its bound counts as full: what was on its way while it was
+// looked at is not in the count.
+constexpr std::uint64_t kFullQuarters = 3;
+constexpr std::chrono::seconds kLookEvery{5};
+constexpr std::size_t kMostLooks = 64;
+
 // When the first event of a foreign batch happened: Celery sets no timestamp on the message.
 std::optional<WallTime> time_in(std::string_view body) {
   constexpr std::string_view kName = "\"timestamp\":";
@@ -36,7 +42,7 @@ std::optional<WallTime> time_in(std::string_view body) {
 }  // namespace
 
 Follower::Follower(std::string name, EventOffset after, std::uint64_t max_bytes)
-    : queue_{"umbel.events." + name}, max_bytes_{max_bytes}, committed_{after}, last_{after} {}
+    : queue_{queue_of(name)}, max_bytes_{max_bytes}, committed_{after}, last_{after} {}
 
 Result<void> Follower::up(Session& session, amqp_channel_t channel) {
   channel_ = channel;
@@ -48,6 +54,8 @@ Result<void> Follower::up(Session& session, amqp_channel_t channel) {
   if (auto made = Topology::exchange(session, kEventExchange, "topic", true); !made) return made;
   if (auto made = Topology::own_queue(session, queue_, true, table); !made) return made;
   if (auto done = Topology::bind(session, queue_, kEventExchange, "#"); !done) return done;
+  const auto there = Topology::look(session, queue_);
+  if (!there) return there.error();
   const amqp_basic_qos_t qos{0, kPrefetch, 0};
   const auto allowed = session.ask<amqp_basic_qos_ok_t>(
       channel, AMQP_BASIC_QOS_METHOD, qos, AMQP_BASIC_QOS_OK_METHOD, "setting the prefetch");
@@ -56,7 +64,10 @@ Result<void> Follower::up(Session& session, amqp_channel_t channel) {
     const std::lock_guard lock{mutex_};
     given_again_ = given_.size();
     done_again_ = done_.size();
+    read_ = read_bytes_ = 0;
+    looks_.clear();
   }
+  looked(there->message_count);
   if (auto done = consume(session); !done) return done;
   const std::lock_guard lock{mutex_};
   is_up_ = true;
@@ -92,8 +103,8 @@ void Follower::down(const Error& error) {
 
 void Follower::method(Session& session, amqp_channel_t, const amqp_method_t& method) {
   if (method.id != AMQP_BASIC_CANCEL_METHOD) return;
-  session.later([this](Session& then) {
-    then.restart(*this, unavailable(fmt::format("queue `{}` was deleted", queue_)));
+  session.later([me = shared_from_this()](Session& then) {
+    then.restart(*me, unavailable(fmt::format("queue `{}` was deleted", me->queue_)));
   });
 }
 
@@ -136,14 +147,17 @@ void Follower::content(Session& session, Content&& content) {
     auto& body = in.message.body;
     const auto hash = std::hash<std::string>{}(body);
     again = content.redelivered && seen_before(hash, body.size(), content.delivery_tag);
+    const auto published = std::min(
+        in.marks.published.value_or(in.timestamp.value_or(time_in(body).value_or(now))), now);
+    note_read(body.size(), published, again);
     if (!again) {
       Given given;
       given.bytes = body.size();
       given.hash = hash;
       given.tag = content.delivery_tag;
       given.batch.offset = ++last_;
-      given.batch.published = std::min(
-          in.marks.published.value_or(in.timestamp.value_or(time_in(body).value_or(now))), now);
+      given.batch.published = published;
+      given.batch.perhaps_cut = std::exchange(perhaps_cut_, std::nullopt);
       given.batch.body = std::move(body);
       waiting_bytes_ += given.bytes;
       given_.push_back(std::move(given));
@@ -151,6 +165,43 @@ void Follower::content(Session& session, Content&& content) {
     }
   }
   if (again) acknowledge(session);
+}
+
+bool Follower::wants_a_look(Steady::time_point now) {
+  const std::lock_guard lock{mutex_};
+  if (!is_up_ || now < next_look_) return false;
+  next_look_ = now + kLookEvery;
+  return true;
+}
+
+void Follower::looked(std::uint64_t ready) {
+  const std::lock_guard lock{mutex_};
+  if (ready == 0 || looks_.size() >= kMostLooks) return;
+  looks_.push_back({read_ + ready, read_bytes_, last_read_, std::nullopt});
+}
+
+// The server does not tell how many bytes a queue holds, nor that it dropped some. But what it held
+// when it was looked at is read now, and has a size.
+void Follower::note_read(std::size_t bytes, WallTime published, bool again) {
+  ++read_;
+  read_bytes_ += bytes;
+  if (!again) {
+    for (auto it = looks_.rbegin(); it != looks_.rend() && !it->behind; ++it) {
+      it->behind = published;
+    }
+    last_read_ = published;
+  }
+  while (!looks_.empty()) {
+    const auto& look = looks_.front();
+    const bool full = read_bytes_ - look.bytes >= max_bytes_ / 4 * kFullQuarters;
+    // What came again lies before the place.
+    if (full ? !look.behind : read_ < look.last) return;
+    if (full) {
+      const auto from = perhaps_cut_ ? perhaps_cut_->from : look.before;
+      perhaps_cut_ = {from, *look.behind};
+    }
+    looks_.pop_front();
+  }
 }
 
 Result<std::vector<EventBatch>> Follower::next(

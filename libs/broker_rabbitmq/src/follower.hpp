@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -22,8 +23,11 @@
 
 namespace umbel::broker_rabbitmq {
 
-class Follower final : public ChannelUser {
+class Follower final : public ChannelUser, public std::enable_shared_from_this<Follower> {
  public:
+  [[nodiscard]] static std::string queue_of(const std::string& name) {
+    return "umbel.events." + name;
+  }
   // `max_bytes`: of the queue; beyond it the oldest go.
   Follower(std::string name, EventOffset after, std::uint64_t max_bytes);
 
@@ -36,6 +40,12 @@ class Follower final : public ChannelUser {
   [[nodiscard]] const std::string& queue() const { return queue_; }
 
   void acknowledge(Session& session);
+
+  // From time to time the queue is to be looked at; whether it is time now.
+  [[nodiscard]] bool wants_a_look(Steady::time_point now);
+  // So many batches wait on the server, and are read next: if they turn out to fill the queue, the
+  // server may have cut some off before them.
+  void looked(std::uint64_t ready);
 
   Result<void> up(Session& session, amqp_channel_t channel) override;
   void down(const Error& error) override;
@@ -57,6 +67,13 @@ class Follower final : public ChannelUser {
     std::size_t bytes = 0;
   };
 
+  struct Look {
+    std::uint64_t last = 0;   // of what waited, as a number of what is read over this connection
+    std::uint64_t bytes = 0;  // read before it
+    std::optional<WallTime> before, behind;  // published: its neighbours
+  };
+
+  void note_read(std::size_t bytes, WallTime published, bool again);
   [[nodiscard]] bool seen_before(std::size_t hash, std::size_t bytes, std::uint64_t tag);
   [[nodiscard]] bool was_done(std::size_t hash, std::size_t bytes, std::uint64_t tag);
   [[nodiscard]] bool was_given(std::size_t hash, std::size_t bytes, std::uint64_t tag);
@@ -80,7 +97,12 @@ class Follower final : public ChannelUser {
   // Of a new connection, until the first message that was not seen before: how many of done_ and
   // of given_ may still come again.
   std::size_t done_again_ = 0, given_again_ = 0;
-  std::uint64_t ack_due_ = 0;  // tag
+  std::uint64_t ack_due_ = 0;                // tag
+  std::uint64_t read_ = 0, read_bytes_ = 0;  // over this connection
+  std::optional<WallTime> last_read_;        // published
+  std::deque<Look> looks_;
+  Steady::time_point next_look_{};
+  std::optional<PerhapsCut> perhaps_cut_;  // to be told with the next batch
   bool is_up_ = false;
   std::optional<Error> error_;
 };

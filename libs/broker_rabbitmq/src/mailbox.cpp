@@ -54,8 +54,8 @@ void Mailbox::down(const Error& error) {
 
 void Mailbox::method(Session& session, amqp_channel_t, const amqp_method_t& method) {
   if (method.id != AMQP_BASIC_CANCEL_METHOD) return;
-  session.later([this](Session& then) {
-    then.restart(*this, unavailable(fmt::format("queue `{}` was deleted", queue_)));
+  session.later([me = shared_from_this()](Session& then) {
+    then.restart(*me, unavailable(fmt::format("queue `{}` was deleted", me->queue_)));
   });
 }
 

@@ -130,8 +130,10 @@ void Publisher::content(Session& session, Content&& content) {
   const auto why = unavailable(
       fmt::format("publishing: RabbitMQ found no queue for routing key `{}` of exchange `{}` ({})",
                   content.routing_key, content.exchange, content.reason));
+  const Batch* looked_at = nullptr;  // each stands there once for each of its messages
   for (const auto& batch : unconfirmed_) {
-    if (!batch) continue;
+    if (!batch || batch.get() == looked_at) continue;
+    looked_at = batch.get();
     const bool its = std::ranges::any_of(batch->messages, [&content](const auto& message) {
       return message->routing_key == content.routing_key && message->exchange == content.exchange;
     });

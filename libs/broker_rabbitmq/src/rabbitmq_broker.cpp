@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "core.hpp"
@@ -157,6 +158,7 @@ class RabbitSubscription final : public EventSubscription {
 
   Result<std::vector<EventBatch>> next(std::size_t max, std::chrono::milliseconds limit,
                                        std::stop_token stop) override {
+    if (follower_->wants_a_look(Steady::now())) look();
     return follower_->next(max, limit, stop, follower_.outage());
   }
   Result<void> commit(EventOffset offset) override {
@@ -176,6 +178,17 @@ class RabbitSubscription final : public EventSubscription {
   }
 
  private:
+  // Over another connection, for the same reason; nobody waits for it.
+  void look() {
+    follower_.core().consuming().post({.run =
+                                           [follower = follower_.shared()](Session& session) {
+                                             const auto there =
+                                                 Topology::look(session, follower->queue());
+                                             if (there) follower->looked(there->message_count);
+                                           },
+                                       .fail = [](const Error&) {}});
+  }
+
   const Held<Follower> follower_;
 };
 
@@ -223,6 +236,29 @@ class RabbitReplyBox final : public ReplyBox {
   const Held<Mailbox> mailbox_;
 };
 
+Result<void> send_replies(Session& session, LoosePublisher& channel,
+                          const std::vector<std::unique_ptr<Outgoing>>& replies) {
+  // Asked before anything else: a server that takes no messages answers no questions either.
+  if (const auto why = blocked(session)) return *why;
+  // To an exchange that is not there nobody listens, and sending would close the channel.
+  std::map<std::string, bool> is_there;
+  for (const auto& reply : replies) {
+    const auto [place, fresh] = is_there.try_emplace(reply->exchange, true);
+    if (!fresh || reply->exchange.empty()) continue;
+    const auto there = Topology::exchange_there(session, reply->exchange);
+    if (!there) return there.error();
+    place->second = *there;
+  }
+  const bool many = replies.size() > 1;
+  if (many) session.cork(true);
+  Result<void> sent;
+  for (const auto& reply : replies) {
+    if (sent && is_there[reply->exchange]) sent = channel.send(session, *reply);
+  }
+  if (many && !session.failure()) session.cork(false);
+  return sent;
+}
+
 class RabbitBroker final : public Broker {
  public:
   explicit RabbitBroker(std::shared_ptr<Core> core) : core_{std::move(core)} {}
@@ -233,11 +269,16 @@ class RabbitBroker final : public Broker {
   Result<std::uint64_t> purge(const QueueName& queue) override;
   Result<void> publish_events(std::string_view body, const EventRoute& route) override;
   Result<std::unique_ptr<EventSubscription>> subscribe(SubscribeOptions options) override;
+  Result<std::uint64_t> forget_subscriber(const std::string& name) override;
   Result<std::unique_ptr<WorkerEvents>> worker_events() override;
   Result<void> broadcast(const Message& request) override;
   Result<std::unique_ptr<ControlInbox>> control_inbox(const std::string& node) override;
   Result<std::unique_ptr<ReplyBox>> reply_box() override;
-  Result<void> reply(const ReplyAddress& to, const Message& message) override;
+  Result<void> reply(const ReplyAddress& to, const Message& message) override {
+    const OutgoingReply one{to, message};
+    return reply_all({&one, 1});
+  }
+  Result<void> reply_all(std::span<const OutgoingReply> replies) override;
   Result<std::vector<QueueFigures>> queues(std::span<const QueueName> named) override;
   Result<void> ping() override;
 
@@ -354,6 +395,10 @@ Result<void> RabbitBroker::publish_events(std::string_view body, const EventRout
     return invalid(
         fmt::format("events: a batch of {} bytes; at most {} are taken", body.size(), most));
   }
+  if (route.key.size() > kLongestName) {
+    return invalid(fmt::format("events: the routing key `{:.60}…` has {} bytes; AMQP allows {}",
+                               route.key, route.key.size(), kLongestName));
+  }
   std::shared_ptr<Outgoing> out = Outgoing::event(body, route.node, core_->clock.wall());
   out->exchange = kEventExchange;
   out->routing_key = route.key;
@@ -369,7 +414,7 @@ Result<void> RabbitBroker::publish_events(std::string_view body, const EventRout
 
 Result<std::unique_ptr<EventSubscription>> RabbitBroker::subscribe(SubscribeOptions options) {
   if (options.name.empty()) return invalid("event subscriber: its name is empty");
-  if (auto fine = check_queue(QueueName{"umbel.events." + options.name}); !fine) {
+  if (auto fine = check_queue(QueueName{Follower::queue_of(options.name)}); !fine) {
     return fine.error();
   }
   auto follower = std::make_shared<Follower>(options.name, options.after.value_or(0),
@@ -380,6 +425,24 @@ Result<std::unique_ptr<EventSubscription>> RabbitBroker::subscribe(SubscribeOpti
   std::unique_ptr<EventSubscription> made =
       std::make_unique<RabbitSubscription>(core_, std::move(follower));
   return made;
+}
+
+Result<std::uint64_t> RabbitBroker::forget_subscriber(const std::string& name) {
+  if (name.empty()) return invalid("event subscriber: its name is empty");
+  const auto queue = Follower::queue_of(name);
+  if (const auto fine = check_queue(QueueName{queue}); !fine) return fine.error();
+  return ask<std::uint64_t>([queue](Session& session) -> Result<std::uint64_t> {
+    // Deleting what is not there is no error to a server.
+    if (const auto there = Topology::look(session, queue); !there) return there.error();
+    const auto channel = session.scratch();
+    if (!channel) return channel.error();
+    const amqp_queue_delete_t method{0, bytes_of(queue), 1, 0, 0};
+    const auto done = session.ask<amqp_queue_delete_ok_t>(
+        *channel, AMQP_QUEUE_DELETE_METHOD, method, AMQP_QUEUE_DELETE_OK_METHOD,
+        fmt::format("deleting queue `{}`", queue));
+    if (!done) return done.error();
+    return std::uint64_t{done->message_count};
+  });
 }
 
 // As Celery's gossip listens.
@@ -404,6 +467,7 @@ Result<void> RabbitBroker::broadcast(const Message& request) {
   return core_->publishing().call<void>(
       core_->options.answer_limit,
       [out, channel = core_->replies()](Session& session) -> Result<void> {
+        if (const auto why = blocked(session)) return *why;
         if (auto there = Topology::exchange(session, kControlExchange, "fanout", false); !there) {
           return there;
         }
@@ -436,25 +500,23 @@ Result<std::unique_ptr<ReplyBox>> RabbitBroker::reply_box() {
   return made;
 }
 
-Result<void> RabbitBroker::reply(const ReplyAddress& to, const Message& message) {
-  if (to.exchange.size() > kLongestName || to.routing_key.size() > kLongestName) {
-    return invalid("reply: its address is longer than AMQP's 255 bytes");
+Result<void> RabbitBroker::reply_all(std::span<const OutgoingReply> replies) {
+  auto all = std::make_shared<std::vector<std::unique_ptr<Outgoing>>>();
+  for (const auto& [to, message] : replies) {
+    if (to.exchange.size() > kLongestName || to.routing_key.size() > kLongestName) {
+      return invalid("reply: its address is longer than AMQP's 255 bytes");
+    }
+    auto made = Outgoing::of(message, {}, false);
+    if (!made) return made.error();
+    (*made)->exchange = to.exchange;
+    (*made)->routing_key = to.routing_key;
+    all->push_back(std::move(*made));
   }
-  auto made = Outgoing::of(message, {}, false);
-  if (!made) return made.error();
-  std::shared_ptr<Outgoing> out = std::move(*made);
-  out->exchange = to.exchange;
-  out->routing_key = to.routing_key;
+  if (all->empty()) return {};
   return core_->publishing().call<void>(
       core_->options.answer_limit,
-      [out, channel = core_->replies()](Session& session) -> Result<void> {
-        if (!out->exchange.empty()) {
-          // An exchange that is not there would close the channel.
-          const auto there = Topology::exchange_there(session, out->exchange);
-          if (!there) return there.error();
-          if (!*there) return {};
-        }
-        return channel->send(session, *out);
+      [all, channel = core_->replies()](Session& session) -> Result<void> {
+        return send_replies(session, *channel, *all);
       });
 }
 

@@ -22,8 +22,8 @@ const std::vector<const Family*>& all_families() {
       &kScheduleEntries, &kScheduleReloads, &kScheduleReloaded, &kScheduleFileError,
       &kTicksForgotten, &kClockSteps,
       // collector
-      &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventLag,
-      &kEventsLast, &kTasksClosed, &kTasksUnknown, &kControlQuestions, &kTasksByState,
+      &kEventsReceived, &kEventsUndecodable, &kEventsGap, &kEventBatchesCut, &kEventStreamFull,
+      &kEventLag, &kEventsLast, &kTasksClosed, &kTasksUnknown, &kControlQuestions, &kTasksByState,
       &kTasksEvicted, &kHistoryRows, &kHistoryBatchSeconds, &kHistoryErrors, &kHistoryWaiting,
       &kHistoryShed, &kHistoryReread, &kBlindSeconds, &kLiveTaskBytes, &kQueueTasks,
       &kQueueConsumers, &kQueueOldest, &kQueuePublished, &kQueueAcked, &kWorkers, &kHistoryWriter,

@@ -1,5 +1,8 @@
 #include "umbel/results_rpc/rpc_results.hpp"
 
+#include <utility>
+#include <vector>
+
 #include "umbel/celery/result_meta.hpp"
 
 namespace umbel {
@@ -11,6 +14,21 @@ Error no_chords() {
       "redis://");
 }
 
+// Of one call to the broker: what it takes within its limit, and what lies in memory twice.
+constexpr std::size_t kMostTogether = 500;
+constexpr std::size_t kMostBytesTogether = 4 * 1024 * 1024;
+
+OutgoingReply answer(const CallerResult& result) {
+  OutgoingReply reply;
+  reply.to.routing_key = result.reply_to;
+  reply.message.content_type = "application/json";
+  reply.message.content_encoding = "utf-8";
+  reply.message.headers = "{}";
+  reply.message.body = celery::encode_result_message(result);
+  reply.message.correlation_id = result.id.str();
+  return reply;
+}
+
 class RpcResults final : public CallerResults {
  public:
   explicit RpcResults(Broker& broker) : broker_{broker} {}
@@ -18,17 +36,17 @@ class RpcResults final : public CallerResults {
   bool reaches(const CallerResult& result) const override { return !result.reply_to.empty(); }
 
   Result<void> tell(std::span<const CallerResult> results) override {
+    std::vector<OutgoingReply> replies;
+    std::size_t bytes = 0;
     for (const auto& result : results) {
       if (!reaches(result)) continue;
-      Message message;
-      message.content_type = "application/json";
-      message.content_encoding = "utf-8";
-      message.headers = "{}";
-      message.body = celery::encode_result_message(result);
-      message.correlation_id = result.id.str();
-      if (const auto sent = broker_.reply({"", result.reply_to}, message); !sent) return sent;
+      replies.push_back(answer(result));
+      bytes += replies.back().message.body.size();
+      if (bytes < kMostBytesTogether && replies.size() < kMostTogether) continue;
+      if (const auto sent = broker_.reply_all(std::exchange(replies, {})); !sent) return sent;
+      bytes = 0;
     }
-    return {};
+    return broker_.reply_all(replies);
   }
 
   Result<FoundResult> find(const TaskId& id) override {

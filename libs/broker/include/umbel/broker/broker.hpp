@@ -33,6 +33,11 @@ struct OutgoingMessage {
   std::optional<WallTime> not_before;  // delayed delivery; nothing or the past: at once
 };
 
+struct OutgoingReply {
+  ReplyAddress to;
+  Message message;
+};
+
 using DeliveryTag = std::uint64_t;  // unique within one Consumer
 
 struct Delivery {
@@ -134,10 +139,20 @@ struct EventRoute {
 // nothing to another process.
 using EventOffset = std::uint64_t;
 
+// A place where batches may be missing that nobody can count: the stream stood at its bound there,
+// or close to it. By the instants at which its neighbours were published.
+struct PerhapsCut {
+  std::optional<WallTime> from;  // the last batch before; nothing: read by an earlier subscription
+  WallTime to{};                 // the first one behind
+};
+
 struct EventBatch {
   EventOffset offset = 0;
   std::string body;  // a JSON list of events, or one event object
   WallTime published{};
+  // Of an engine whose stream leaves no hole where it was cut: what it found out by this batch,
+  // often long after the place.
+  std::optional<PerhapsCut> perhaps_cut{};
 };
 
 struct EventStreamFigures {
@@ -196,6 +211,14 @@ class Broker {
   [[nodiscard]] virtual Result<std::unique_ptr<EventSubscription>> subscribe(
       SubscribeOptions options) = 0;
 
+  // Deletes what is kept for a subscriber that is retired for good; answers how many batches
+  // nobody will read. Conflict: it reads now. NotFound: nothing is kept under that name. Invalid:
+  // this engine keeps no batches for anybody in particular.
+  [[nodiscard]] virtual Result<std::uint64_t> forget_subscriber(const std::string& name) {
+    return invalid("event subscriber `" + name +
+                   "`: this broker keeps one stream for all subscribers, and nothing to be deleted");
+  }
+
   // Events of workers alone, as they come. Invalid: this engine has no such thing.
   [[nodiscard]] virtual Result<std::unique_ptr<WorkerEvents>> worker_events() {
     return invalid("this broker does not pass workers' events on by themselves");
@@ -215,6 +238,13 @@ class Broker {
   // Sends a reply there. Nobody reads at that address, or no longer: not an error. An empty
   // exchange means the queue of that name, and then without one the reply is dropped as well.
   [[nodiscard]] virtual Result<void> reply(const ReplyAddress& to, const Message& message) = 0;
+  // The same for many at once, in order. After an error a part of them may have been sent.
+  [[nodiscard]] virtual Result<void> reply_all(std::span<const OutgoingReply> replies) {
+    for (const auto& one : replies) {
+      if (auto sent = reply(one.to, one.message); !sent) return sent;
+    }
+    return {};
+  }
 
   // Of all queues where the engine can list them; else of those that this broker has had to do with
   // and of those named, as far as they exist.

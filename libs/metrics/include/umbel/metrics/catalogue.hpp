@@ -306,6 +306,13 @@ inline const Family kEventBatchesCut{
     "Batches that the stream's bound cut off before they were read.",
     {},
     {}};
+inline const Family kEventStreamFull{
+    "umbel_event_stream_full_total",
+    Kind::Counter,
+    "Times that the event stream turned out to have stood at its bound, where the broker does not "
+    "tell what it cut off.",
+    {},
+    {}};
 inline const Family kEventLag{"umbel_event_lag_seconds",
                               Kind::Gauge,
                               "Age of the newest event when it was taken in.",
