@@ -42,6 +42,8 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
   // Waits for its end; throws if it failed.
   void join() {
     int status = 0;

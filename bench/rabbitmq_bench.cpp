@@ -1,238 +1,242 @@
-// No-op tasks over RabbitMQ: one Umbel worker process beside Celery's prefork and thread pools and
-// a bare librabbitmq consumer, over the same server, in one run.
+// No-op tasks over RabbitMQ: one Umbel worker beside Celery's prefork and thread pools and a bare
+// librabbitmq consumer, over the same server, in one run.
 //
-// Every row begins with the same messages in a queue, Celery's v2 messages of one task without
-// arguments; two slots (threads or processes), 256 messages ahead. It is timed from the moment at
-// which the first message has left the queue to that at which nothing is ready nor unacknowledged.
-// Rows of one run stand beside each other for their ratios; the machine's own pace changes.
+// The same for everybody: a process of its own, two slots, up to 256 messages ahead, as many
+// messages in a durable queue at its beginning, Celery's v2 messages of one task. Measured is what
+// is acknowledged between two moments of steady work: the first `warm` tasks are left out, so that
+// no program's start counts, and the queue is never empty, so that no end does. Umbel acknowledges
+// late, behind its store; Celery early, as it does by default. Rows of one run stand beside each
+// other for their ratios; the machine's own pace changes. CPU for a task is the program's own, with
+// its task processes, and the server's.
 //
-//   rabbitmq_bench [--tasks 20000] [--celery-tasks 6000] [--ahead 256] [--runs 3] [--only KEY]
+//   rabbitmq_bench [--runs 3] [--only KEY,…] [--tasks N] [--celery-tasks N] [--warm N] [--ahead
+//   256]
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
+#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <map>
-#include <memory>
-#include <stdexcept>
+#include <optional>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include "processes.hpp"
-#include "raw_consumer.hpp"
-#include "umbel/base/ids.hpp"
-#include "umbel/broker_rabbitmq/rabbitmq_broker.hpp"
-#include "umbel/celery/task_message.hpp"
-#include "umbel/store_sqlite/sqlite_store.hpp"
+#include "rabbitmq_stand.hpp"
+#include "rabbitmq_worker.hpp"
 #include "umbel/testing/celery_app.hpp"
 #include "umbel/testing/rabbit_server.hpp"
+#include "umbel/testing/redis_server.hpp"
 #include "umbel/testing/temp_dir.hpp"
-#include "umbel/worker/worker.hpp"
 
 namespace {
 
-using std::chrono::milliseconds;
-using umbel::Steady;
+using umbel::bench::kAdd;
+using umbel::bench::kNoop;
+using umbel::bench::Measured;
+using umbel::bench::Stand;
 using umbel::testing::RabbitServer;
 
-constexpr const char* kQueue = "celery";
-constexpr const char* kTask = "py.noop";
-constexpr std::chrono::seconds kLongest{300};  // a run that takes longer is broken
-
 struct Options {
-  std::size_t tasks = 20'000, celery_tasks = 6'000, runs = 3;
-  std::size_t ahead = 256;  // messages that a consumer may hold
-  std::string only;
+  std::size_t tasks = 25'000, celery_tasks = 8'000;  // counted
+  std::size_t warm = 4'000, ahead = 256, runs = 3;
+  std::vector<std::string> only;
+  // Set: be a consumer.
+  umbel::bench::WorkerRole work;
+  umbel::bench::RawConsumer raw;
+  std::size_t together = 1;
+
+  // In the queue at the beginning: when the last counted one is gone there are some left.
+  [[nodiscard]] std::size_t queued() const {
+    return warm + std::max(tasks, celery_tasks) + 2 * ahead;
+  }
 };
 
-std::unique_ptr<umbel::Broker> open(const std::string& url, const umbel::Clock& clock) {
-  return umbel::open_rabbitmq_broker({.url = umbel::parse_amqp_url(url).value()}, clock,
-                                     umbel::Log{"bench", umbel::LogLevel::Warn});
-}
+struct How {
+  bool events = false, results = false, redis = false;
+};
 
-// One virtual host with the messages in it.
-class Stand {
+class Bench {
  public:
-  Stand(RabbitServer& rabbit, std::size_t tasks)
-      : rabbit_{rabbit}, vhost_{rabbit.fresh_vhost()}, url_{rabbit.url(vhost_)}, tasks_{tasks} {
-    const auto broker = open(url_, clock_);
-    for (std::size_t done = 0; done < tasks;) {
-      std::vector<umbel::OutgoingMessage> batch(std::min<std::size_t>(500, tasks - done));
-      for (auto& outgoing : batch) {
-        umbel::celery::TaskMessage task;
-        task.task = kTask;
-        task.id = umbel::TaskId{umbel::random_uuid()};
-        task.root_id = task.id.str();
-        task.origin = "gen1@bench";
-        outgoing.queue = umbel::QueueName{kQueue};
-        outgoing.message = umbel::celery::encode_task(task);
-      }
-      broker->publish(batch).value();
-      done += batch.size();
-    }
+  explicit Bench(const Options& options) : with_{options} {}
+
+  Measured raw(std::size_t together) {
+    Stand stand{rabbit_, with_.queued(), kNoop};
+    const umbel::bench::Child consumer{
+        {umbel::bench::own_path(), "--raw", stand.vhost(), "--port", std::to_string(rabbit_.port()),
+         "--ahead", std::to_string(with_.ahead), "--together", std::to_string(together)}};
+    return stand.measure(consumer.pid(), with_.warm, with_.tasks);
   }
 
-  [[nodiscard]] const std::string& url() const { return url_; }
-  [[nodiscard]] std::size_t tasks() const { return tasks_; }
-  [[nodiscard]] umbel::bench::RawConsumer raw(std::size_t ahead = 1) const {
-    return {.port = rabbit_.port(),
-            .vhost = vhost_,
-            .user = RabbitServer::kUser,
-            .password = RabbitServer::kPassword,
-            .queue = kQueue,
-            .prefetch = static_cast<int>(ahead)};
+  Measured umbel(const std::string& pool, How how) {
+    Stand stand{rabbit_, with_.queued(), task_of(how)};
+    const umbel::testing::TempDir dir;
+    std::vector<std::string> arguments{umbel::bench::own_path(),   "--work", stand.url(), "--store",
+                                       dir.file("store.db"),       "--pool", pool,        "--ahead",
+                                       std::to_string(with_.ahead)};
+    if (how.events) arguments.emplace_back("--events");
+    if (how.redis) arguments.insert(arguments.end(), {"--backend", redis().url()});
+    const umbel::bench::Child worker{arguments};
+    return stand.measure(worker.pid(), with_.warm, with_.tasks);
   }
 
-  // Tasks a second of whoever consumes from now on.
-  [[nodiscard]] double rate() {
-    umbel::bench::QueueGauge gauge{raw()};
-    wait("the first message", milliseconds{1}, [&] { return gauge.ready() < tasks_; });
-    const auto begin = Steady::now();
-    wait("the last message", milliseconds{10}, [&] { return gauge.ready() == 0; });
-    wait("the last acknowledgement", milliseconds{5}, [&] {
-      for (const auto& queue : rabbit_.queues(vhost_)) {
-        if (queue.name == kQueue) return queue.ready + queue.unacked == 0;
-      }
-      return false;
-    });
-    return static_cast<double>(tasks_) / umbel::bench::seconds_since(begin);
+  Measured celery(const std::string& pool, How how) {
+    Stand stand{rabbit_, with_.queued(), task_of(how)};
+    umbel::testing::CeleryApp app{
+        {.broker = stand.url(), .backend = how.redis ? redis().url() : ""}};
+    const auto worker = app.launch_worker(
+        {.pool = pool,
+         .concurrency = 2,
+         .task_events = how.events,
+         .more = {"--prefetch-multiplier", std::to_string(with_.ahead / 2), "-l", "WARNING"}});
+    return stand.measure(worker->pid(), with_.warm / 4, with_.celery_tasks);
   }
 
  private:
-  static void wait(const char* what, milliseconds look, const std::function<bool()>& done) {
-    const auto begin = Steady::now();
-    while (!done()) {
-      if (Steady::now() - begin > kLongest)
-        throw std::runtime_error{std::string{what} + " never came"};
-      std::this_thread::sleep_for(look);
-    }
+  static const char* task_of(How how) { return how.results || how.redis ? kAdd : kNoop; }
+  umbel::testing::RedisServer& redis() {
+    if (!redis_) redis_.emplace();
+    return *redis_;
   }
 
-  RabbitServer& rabbit_;
-  const std::string vhost_, url_;
-  const std::size_t tasks_;
-  umbel::SystemClock clock_;
+  const Options& with_;
+  RabbitServer rabbit_{{.all_cores = true}};
+  std::optional<umbel::testing::RedisServer> redis_;
 };
-
-double raw(RabbitServer& rabbit, const Options& with, std::size_t together) {
-  const Stand stand{rabbit, with.tasks};
-  return static_cast<double>(with.tasks) /
-         umbel::bench::run_raw_consumer(stand.raw(with.ahead), with.tasks, together);
-}
-
-struct How {
-  bool events = false, results = false;
-};
-
-double umbel_worker(RabbitServer& rabbit, const Options& with, How how) {
-  Stand stand{rabbit, with.tasks};
-  const umbel::testing::TempDir dir;
-  const umbel::SystemClock clock;
-  const umbel::Log log{"bench", umbel::LogLevel::Warn};
-  const auto broker = open(stand.url(), clock);
-  const auto store = umbel::open_sqlite_store({.path = dir.file("store.db")}, clock, log).value();
-  umbel::metrics::Metrics metrics{"bench"};
-  umbel::TaskRegistry tasks;
-  tasks.add(kTask, +[](umbel::TaskContext&) {}, {}, {.ignore_result = !how.results});
-  umbel::WorkerOptions options;
-  options.name = umbel::WorkerName{"bench@localhost"};
-  options.queues = {umbel::QueueName{kQueue}};
-  options.concurrency = 2;
-  options.prefetch_multiplier = with.ahead / options.concurrency;
-  options.events = how.events;
-  umbel::Worker worker{options, tasks, *broker, *store, clock, metrics, log};
-  if (const auto started = worker.start(); !started) throw std::runtime_error{started.error().what};
-  const double rate = stand.rate();
-  worker.stop();
-  return rate;
-}
-
-double celery_worker(RabbitServer& rabbit, const Options& with, const std::string& pool,
-                     bool events) {
-  Stand stand{rabbit, with.celery_tasks};
-  umbel::testing::CeleryApp app{{.broker = stand.url(), .backend = ""}};
-  const auto worker = app.launch_worker(
-      {.pool = pool,
-       .concurrency = 2,
-       .task_events = events,
-       .more = {"--prefetch-multiplier", std::to_string(with.ahead / 2), "-l", "WARNING"}});
-  const double rate = stand.rate();
-  static_cast<void>(worker->stop());
-  return rate;
-}
 
 struct Row {
   std::string key, what;
-  std::function<double()> once;  // tasks/s
+  std::function<Measured(Bench&)> once;
 };
+
+const std::vector<Row> kRows{
+    {"raw", "peer: raw librabbitmq consumer, acking one by one",
+     [](Bench& bench) { return bench.raw(1); }},
+    {"raw-64", "peer: the same, acking 64 at once", [](Bench& bench) { return bench.raw(64); }},
+    {"bare", "Umbel threads, results ignored",
+     [](Bench& bench) { return bench.umbel("threads", {}); }},
+    {"events", "the same, with task events",
+     [](Bench& bench) { return bench.umbel("threads", {.events = true}); }},
+    {"results", "Umbel threads, with results",
+     [](Bench& bench) { return bench.umbel("threads", {.results = true}); }},
+    {"full", "the same, with task events",
+     [](Bench& bench) { return bench.umbel("threads", {.events = true, .results = true}); }},
+    {"redis", "Umbel threads, with results in Redis too",
+     [](Bench& bench) { return bench.umbel("threads", {.redis = true}); }},
+    {"processes", "Umbel prefork, results ignored",
+     [](Bench& bench) { return bench.umbel("prefork", {}); }},
+    {"processes-events", "the same, with task events",
+     [](Bench& bench) { return bench.umbel("prefork", {.events = true}); }},
+    {"processes-redis", "Umbel prefork, with results in Redis too",
+     [](Bench& bench) { return bench.umbel("prefork", {.redis = true}); }},
+    {"prefork", "peer: Celery 5.2.6 prefork, results ignored",
+     [](Bench& bench) { return bench.celery("prefork", {}); }},
+    {"prefork-events", "peer: the same, with task events",
+     [](Bench& bench) { return bench.celery("prefork", {.events = true}); }},
+    {"prefork-redis", "peer: Celery 5.2.6 prefork, with results in Redis",
+     [](Bench& bench) { return bench.celery("prefork", {.redis = true}); }},
+    {"threads", "peer: Celery 5.2.6 threads, results ignored",
+     [](Bench& bench) { return bench.celery("threads", {}); }},
+    {"threads-events", "peer: the same, with task events",
+     [](Bench& bench) { return bench.celery("threads", {.events = true}); }}};
 
 struct Ratio {
   std::string key, what, of, to, goal;
 };
 
 const std::vector<Ratio> kRatios{
-    {"bare/raw", "Umbel bare, of a raw consumer acking one by one", "bare", "raw", "0.60"},
-    {"full/raw", "Umbel with results and events, of the same", "full", "raw", "0.35"},
-    {"bare/prefork", "Umbel bare, of Celery prefork", "bare", "prefork", "5"},
-    {"bare/threads", "Umbel bare, of Celery threads", "bare", "threads", "5"},
-    {"events/prefork-events", "Umbel with events, of Celery prefork with events", "events",
+    {"bare/raw", "Umbel threads, of a raw consumer acking one by one", "bare", "raw", "0.60"},
+    {"full/raw", "the same, with results and task events", "full", "raw", "0.35"},
+    {"bare/prefork", "Umbel threads, of Celery prefork", "bare", "prefork", "5"},
+    {"bare/threads", "Umbel threads, of Celery threads", "bare", "threads", "5"},
+    {"processes/prefork", "Umbel prefork, of Celery prefork", "processes", "prefork", "5"},
+    {"events/prefork-events", "Umbel threads, of Celery prefork, both with task events", "events",
      "prefork-events", "5"},
-    {"events/threads-events", "Umbel with events, of Celery threads with events", "events",
-     "threads-events", "5"}};
+    {"events/threads-events", "Umbel threads, of Celery threads, both with task events", "events",
+     "threads-events", "5"},
+    {"processes-events/prefork-events", "Umbel prefork, of Celery prefork, both with task events",
+     "processes-events", "prefork-events", "5"},
+    {"redis/prefork-redis", "Umbel threads, of Celery prefork, both with results in Redis", "redis",
+     "prefork-redis", "5"},
+    {"processes-redis/prefork-redis",
+     "Umbel prefork, of Celery prefork, both with results in Redis", "processes-redis",
+     "prefork-redis", "5"},
+    {"redis/results", "Umbel threads with results: in Redis too, of the store alone", "redis",
+     "results", "-"}};
+
+double median(const std::vector<Measured>& all, double Measured::*figure) {
+  std::vector<double> values;
+  for (const auto& each : all) values.push_back(each.*figure);
+  return umbel::bench::median(std::move(values));
+}
+
+void measure(const Options& options) {
+  Bench bench{options};
+  const auto wanted = [&options](const std::string& key) {
+    return options.only.empty() || std::ranges::find(options.only, key) != options.only.end();
+  };
+  std::map<std::string, std::vector<Measured>> measured;
+  for (std::size_t run = 0; run < options.runs; ++run) {
+    for (const Row& row : kRows) {
+      if (wanted(row.key)) measured[row.key].push_back(row.once(bench));
+    }
+  }
+  std::cout << "| key | what | tasks/s | own CPU, us | server's, us |\n"
+               "| --- | --- | --- | --- | --- |\n";
+  std::map<std::string, double> rates;
+  for (const Row& row : kRows) {
+    if (!measured.contains(row.key)) continue;
+    const auto& runs = measured[row.key];
+    rates[row.key] = median(runs, &Measured::rate);
+    std::cout << fmt::format("| {} | {} | {:.0f} | {:.1f} | {:.1f} |\n", row.key, row.what,
+                             rates[row.key], median(runs, &Measured::own) * 1e6,
+                             median(runs, &Measured::server) * 1e6);
+  }
+  std::cout << "\n| ratio | what | goal | measured |\n| --- | --- | --- | --- |\n";
+  for (const Ratio& ratio : kRatios) {
+    if (!rates.contains(ratio.of) || !rates.contains(ratio.to)) continue;
+    std::cout << fmt::format("| {} | {} | {} | {:.2f} |\n", ratio.key, ratio.what, ratio.goal,
+                             rates[ratio.of] / rates[ratio.to]);
+  }
+  std::cout.flush();
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (int status = 0; umbel::bench::is_task_process(argc, argv, status)) return status;
   Options options;
   CLI::App app{"no-op tasks over RabbitMQ"};
-  app.add_option("--tasks", options.tasks, "tasks in each run of Umbel and of the raw consumer");
-  app.add_option("--celery-tasks", options.celery_tasks, "tasks in each run of Celery");
-  app.add_option("--ahead", options.ahead, "messages that a consumer may hold; at least 2");
+  app.add_option("--tasks", options.tasks, "tasks counted in each run of Umbel and the consumer");
+  app.add_option("--celery-tasks", options.celery_tasks, "tasks counted in each run of Celery");
+  app.add_option("--warm", options.warm, "tasks before that; a quarter of it for Celery");
+  app.add_option("--ahead", options.ahead, "messages that a consumer may hold")
+      ->check(CLI::Range(2, 10'000));
   app.add_option("--runs", options.runs, "runs of each row; the median is shown");
-  app.add_option("--only", options.only, "one row by its key");
+  app.add_option("--only", options.only, "rows by their keys")->delimiter(',');
+  app.add_option("--work", options.work.url, "be Umbel's worker of this broker")->group("");
+  app.add_option("--store", options.work.store, "its store")->group("");
+  app.add_option("--pool", options.work.pool, "its pool")->group("");
+  app.add_option("--backend", options.work.backend, "where it tells results")->group("");
+  app.add_flag("--events", options.work.events, "it tells of tasks")->group("");
+  app.add_option("--raw", options.raw.vhost, "be the raw consumer of this virtual host")->group("");
+  app.add_option("--port", options.raw.port, "its port")->group("");
+  app.add_option("--together", options.together, "its acknowledgements")->group("");
   CLI11_PARSE(app, argc, argv);
   try {
-    RabbitServer rabbit{{.all_cores = true}};
-    const std::vector<Row> rows{
-        {"raw", "peer: raw librabbitmq consumer, acking one by one",
-         [&] { return raw(rabbit, options, 1); }},
-        {"raw-64", "peer: the same, acking 64 at once", [&] { return raw(rabbit, options, 64); }},
-        {"bare", "Umbel, without task events, results ignored",
-         [&] { return umbel_worker(rabbit, options, {}); }},
-        {"events", "Umbel, with task events, results ignored",
-         [&] { return umbel_worker(rabbit, options, {.events = true}); }},
-        {"full", "Umbel, with task events and results",
-         [&] { return umbel_worker(rabbit, options, {.events = true, .results = true}); }},
-        {"prefork", "peer: Celery 5.2.6, prefork, without task events",
-         [&] { return celery_worker(rabbit, options, "prefork", false); }},
-        {"prefork-events", "peer: the same, with task events",
-         [&] { return celery_worker(rabbit, options, "prefork", true); }},
-        {"threads", "peer: Celery 5.2.6, threads, without task events",
-         [&] { return celery_worker(rabbit, options, "threads", false); }},
-        {"threads-events", "peer: the same, with task events",
-         [&] { return celery_worker(rabbit, options, "threads", true); }}};
-    std::map<std::string, std::vector<double>> rates;
-    for (std::size_t run = 0; run < options.runs; ++run) {
-      for (const Row& row : rows) {
-        if (options.only.empty() || options.only == row.key) rates[row.key].push_back(row.once());
-      }
+    if (!options.work.url.empty()) {
+      options.work.ahead = options.ahead;
+      return umbel::bench::work(options.work);
     }
-    std::cout << "| key | what | tasks/s |\n| --- | --- | --- |\n";
-    std::map<std::string, double> medians;
-    for (const Row& row : rows) {
-      if (!rates.contains(row.key)) continue;
-      medians[row.key] = umbel::bench::median(rates[row.key]);
-      std::cout << fmt::format("| {} | {} | {:.0f} |\n", row.key, row.what, medians[row.key]);
+    if (!options.raw.vhost.empty()) {
+      options.raw.user = RabbitServer::kUser;
+      options.raw.password = RabbitServer::kPassword;
+      options.raw.queue = umbel::bench::kQueue;
+      options.raw.prefetch = static_cast<int>(options.ahead);
+      umbel::bench::run_raw_consumer(options.raw, options.together);
     }
-    std::cout << "\n| ratio | what | goal | measured |\n| --- | --- | --- | --- |\n";
-    for (const Ratio& ratio : kRatios) {
-      if (!medians.contains(ratio.of) || !medians.contains(ratio.to)) continue;
-      std::cout << fmt::format("| {} | {} | {} | {:.2f} |\n", ratio.key, ratio.what, ratio.goal,
-                               medians[ratio.of] / medians[ratio.to]);
-    }
-    std::cout.flush();
+    measure(options);
   } catch (const std::exception& failure) {
     std::cerr << "rabbitmq_bench: " << failure.what() << '\n';
     return 1;

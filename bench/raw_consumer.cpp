@@ -3,7 +3,7 @@
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 
-#include <chrono>
+#include <array>
 #include <stdexcept>
 
 namespace umbel::bench {
@@ -55,22 +55,80 @@ std::size_t QueueGauge::ready() {
   return count;
 }
 
-double run_raw_consumer(const RawConsumer& from, std::size_t messages, std::size_t together) {
+RawProducer::RawProducer(const RawConsumer& to)
+    : connection_{std::make_unique<AmqpConnection>(to)}, queue_{to.queue} {}
+
+RawProducer::~RawProducer() = default;
+
+void RawProducer::publish(const std::string& task, const std::string& id, const std::string& args) {
+  const auto bytes = [](const std::string& text) {
+    return amqp_bytes_t{text.size(), const_cast<char*>(text.data())};
+  };
+  const auto entry = [](const char* name, std::uint8_t kind) {
+    amqp_table_entry_t made{amqp_cstring_bytes(name), {}};
+    made.value.kind = kind;
+    return made;
+  };
+  const auto text = [&](const char* name, amqp_bytes_t value) {
+    auto made = entry(name, AMQP_FIELD_KIND_UTF8);
+    made.value.value.bytes = value;
+    return made;
+  };
+  const auto nothing = [&](const char* name) { return entry(name, AMQP_FIELD_KIND_VOID); };
+  std::array<amqp_field_value_t, 2> limits{};
+  for (auto& limit : limits) limit.kind = AMQP_FIELD_KIND_VOID;
+  auto timelimit = entry("timelimit", AMQP_FIELD_KIND_ARRAY);
+  timelimit.value.value.array = {limits.size(), limits.data()};
+  auto retries = entry("retries", AMQP_FIELD_KIND_I32);
+  retries.value.value.i32 = 0;
+  auto ignore_result = entry("ignore_result", AMQP_FIELD_KIND_BOOLEAN);
+  ignore_result.value.value.boolean = 0;
+  std::array<amqp_table_entry_t, 16> headers{text("lang", amqp_cstring_bytes("py")),
+                                             text("task", bytes(task)),
+                                             text("id", bytes(id)),
+                                             nothing("shadow"),
+                                             nothing("eta"),
+                                             nothing("expires"),
+                                             nothing("group"),
+                                             nothing("group_index"),
+                                             retries,
+                                             timelimit,
+                                             text("root_id", bytes(id)),
+                                             nothing("parent_id"),
+                                             text("argsrepr", bytes(args)),
+                                             text("kwargsrepr", amqp_cstring_bytes("{}")),
+                                             text("origin", amqp_cstring_bytes("gen1@bench")),
+                                             ignore_result};
+  amqp_basic_properties_t properties{};
+  properties._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CONTENT_ENCODING_FLAG |
+                      AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
+                      AMQP_BASIC_PRIORITY_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG;
+  properties.content_type = amqp_cstring_bytes("application/json");
+  properties.content_encoding = amqp_cstring_bytes("utf-8");
+  properties.headers = {headers.size(), headers.data()};
+  properties.delivery_mode = 2;
+  properties.correlation_id = bytes(id);
+  const std::string body =
+      "[" + args + R"(, {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}])";
+  if (amqp_basic_publish(connection_->state, kChannel, amqp_empty_bytes, bytes(queue_), 0, 0,
+                         &properties, bytes(body)) != AMQP_STATUS_OK) {
+    throw std::runtime_error{"raw producer: publishing failed"};
+  }
+}
+
+void run_raw_consumer(const RawConsumer& from, std::size_t together) {
   const AmqpConnection connection{from};
   amqp_basic_qos(connection.state, kChannel, 0, static_cast<std::uint16_t>(from.prefetch), 0);
   need(amqp_get_rpc_reply(connection.state), "qos");
   amqp_basic_consume(connection.state, kChannel, amqp_cstring_bytes(from.queue.c_str()),
                      amqp_empty_bytes, 0, 0, 0, amqp_empty_table);
   need(amqp_get_rpc_reply(connection.state), "consume");
-  std::chrono::steady_clock::time_point begin;
-  std::size_t bytes = 0;
-  for (std::size_t taken = 1; taken <= messages; ++taken) {
+  for (std::size_t taken = 1;; ++taken) {
     amqp_maybe_release_buffers(connection.state);
     amqp_envelope_t envelope;
     need(amqp_consume_message(connection.state, &envelope, nullptr, 0), "message");
-    if (taken == 1) begin = std::chrono::steady_clock::now();
-    bytes += envelope.message.body.len;
-    if (taken % together == 0 || taken == messages) {
+    if (envelope.message.body.len == 0) throw std::runtime_error{"raw consumer: an empty message"};
+    if (taken % together == 0) {
       const int many = together > 1 ? 1 : 0;
       if (amqp_basic_ack(connection.state, kChannel, envelope.delivery_tag, many) !=
           AMQP_STATUS_OK) {
@@ -79,8 +137,6 @@ double run_raw_consumer(const RawConsumer& from, std::size_t messages, std::size
     }
     amqp_destroy_envelope(&envelope);
   }
-  if (bytes == 0) throw std::runtime_error{"raw consumer: empty messages"};
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 }  // namespace umbel::bench
