@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { boards, families, queries, repository, selectors } from './boards.mjs';
 
-const TROUBLE = /_(errors|missed|dropped|cut|shed|blind|folded|turned_away|superseded|duplicate|redelivered|postponed|clock_steps|closed_from_results|forgotten)(_|$|\{)|"missed"/;
+const TROUBLE = /_(errors|missed|dropped|cut|shed|blind|folded|turned_away|superseded|duplicate|redelivered|postponed|clock_steps|closed_from_results|forgotten|stream_full)(_|$|\{)|"missed"/;
 const LIMIT = Number(process.env.UMBEL_DASHBOARDS_LIMIT ?? 90) * 1000;
 
 const bin = resolve(process.env.UMBEL_BIN_DIR ?? join(repository, 'build/dev/bin'));
