@@ -175,13 +175,19 @@ void Link::pause(std::chrono::milliseconds time, const std::stop_token& stop) {
 void Link::run(const std::stop_token& stop) {
   auto pause_for = kFirstPause;
   int short_lives = 0;
+  std::size_t dead = 0;  // hosts in a row
+  std::string none;      // what they said
   while (!stop.stop_requested()) {
     const auto& host = url_.hosts[next_host_ % url_.hosts.size()];
     auto wire = Wire::open(url_, host, name_, shutter_);
     if (!wire) {
       ++next_host_;
       if (stop.stop_requested()) break;
-      failed(wire.error());
+      none += (none.empty() ? "" : "; ") + wire.error().what;
+      // One dead host of a list is no outage: who waits is answered when none is left.
+      if (++dead < url_.hosts.size()) continue;
+      failed({wire.error().code, std::exchange(none, {})});
+      dead = 0;
       // All that lost one server do not come back in one moment.
       const auto spread = std::uniform_int_distribution<long>{50, 150}(random_);
       pause(std::min(pause_for * spread / 100, kLongestPause), stop);
@@ -189,6 +195,8 @@ void Link::run(const std::stop_token& stop) {
       continue;
     }
     pause_for = kFirstPause;
+    dead = 0;
+    none.clear();
     const auto begin = Steady::now();
     Session session{std::move(*wire), wake_fd_, clock_, stop};
     {

@@ -13,6 +13,7 @@ namespace json = boost::json;
 
 namespace {
 constexpr std::chrono::milliseconds kFirstWait{50}, kLongestWait{5000};
+constexpr int kRefusals = 3;  // in a row: then it is no outage that comes to its end
 }  // namespace
 
 Mingle::Mingle(Broker& broker, std::string node, RevokedSet& revoked, LamportClock& clock, Log log)
@@ -30,11 +31,16 @@ void Mingle::wait(const std::stop_token& stop) {
 
 void Mingle::run(const std::stop_token& stop) {
   auto heard = ask(stop);
-  // Without a broker there are no others, and no tasks either: both come with it.
-  for (auto wait = kFirstWait; !heard && heard.error().code == Errc::Unavailable;
+  // Without a broker there are no others, and no tasks either: both come with it. One that is there
+  // and lets us have no remote control has tasks all the same.
+  int refusals = 0;
+  for (auto wait = kFirstWait;
+       !heard && heard.error().code == Errc::Unavailable && refusals < kRefusals;
        wait = std::min(wait * 2, kLongestWait)) {
     if (!pause_for(stop, wait)) return;
+    const bool there = broker_.ping().has_value();
     heard = ask(stop);
+    refusals = there ? refusals + 1 : 0;
   }
   if (!heard) {
     log_.warn("other workers were not asked for what is revoked", {{"reason", heard.error().what}});

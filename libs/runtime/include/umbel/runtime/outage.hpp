@@ -1,5 +1,8 @@
 // A time during which something we need does not answer: one log line at its beginning, one at its
 // end, and longer waits in between.
+//
+// A broker's engine says itself when it cannot reach its server; the many that use it are then out
+// for the same reason, and say so at level debug alone.
 #pragma once
 
 #include <chrono>
@@ -36,6 +39,7 @@ class Outage {
   Log log_;
   mutable std::mutex mutex_;
   std::optional<Error> error_;
+  bool said_elsewhere_ = false;  // why it began
   Steady::time_point since_{};
   std::chrono::milliseconds wait_{kFirst}, next_{kFirst};
 };
