@@ -36,7 +36,7 @@ class ClockJumps : public ::testing::Test {
     options.clocks_jump = true;
     options.environment = [this, preload](const std::string& name) {
       set(name, 0);
-      return Victim::Environment{
+      return Process::Environment{
           {"LD_PRELOAD", preload},          {"FAKETIME_TIMESTAMP_FILE", clocks_.file(name)},
           {"FAKETIME_CACHE_DURATION", "1"}, {"FAKETIME_DONT_FAKE_MONOTONIC", "1"},
           {"DONT_FAKE_MONOTONIC", "1"},     {"NO_FAKE_STAT", "1"}};

@@ -34,7 +34,7 @@ bool sanitized() {
 class CollectorBounds : public ::testing::Test {
  protected:
   void TearDown() override {
-    if (HasFailure()) collector.program().print_end_of_log();
+    if (HasFailure()) std::cerr << collector.program().end_of_log();
   }
 
   // So many tasks from beginning to end, each with a subreddit of its own; true once all are

@@ -106,13 +106,14 @@ Line::Line(LineOptions options) : options_{std::move(options)} {
 Line::~Line() = default;
 
 void Line::add(const std::string& name, std::vector<std::string> argv) {
-  Victim::Environment environment{{"UMBEL_REDDIT_CLIENT_ID", "test"},
-                                  {"UMBEL_REDDIT_CLIENT_SECRET", "test"}};
+  Process::Environment environment{{"UMBEL_REDDIT_CLIENT_ID", "test"},
+                                   {"UMBEL_REDDIT_CLIENT_SECRET", "test"}};
   if (options_.environment) {
     for (auto& each : options_.environment(name)) environment.push_back(std::move(each));
   }
-  programs_[name] = std::make_unique<Victim>(name, std::move(argv), dir_.file(name + ".log"),
-                                             std::move(environment));
+  argv[0] = umbel::testing::our_program(argv[0]);
+  programs_[name] = std::make_unique<Process>(name, std::move(argv), dir_.file(name + ".log"),
+                                              std::move(environment));
 }
 
 std::string Line::metrics_flag(const std::string& name) {
@@ -127,15 +128,16 @@ void Line::add_up() {
   for (const char* folder : {"prometheus", "dashboards"}) {
     std::filesystem::create_symlink(repository / folder, dir_.file("source") + "/" + folder);
   }
-  programs_["up"] = std::make_unique<Victim>(
+  programs_["up"] = std::make_unique<Process>(
       "up",
-      std::vector<std::string>{"umbel", "up", "--source", dir_.file("source"), "--var",
-                               dir_.path().string(), "--port-offset", std::to_string(port_offset_)},
+      std::vector<std::string>{umbel::testing::our_program("umbel"), "up", "--source",
+                               dir_.file("source"), "--var", dir_.path().string(), "--port-offset",
+                               std::to_string(port_offset_)},
       dir_.file("up.log"),
-      Victim::Environment{{"UMBEL_RATE", std::to_string(options_.submissions_per_second)},
-                          {"UMBEL_SUBREDDITS", "cpp,linux"},
-                          {"UMBEL_HISTORY", "20"},
-                          {"UMBEL_RATE_LIMIT", "1000000"}});
+      Process::Environment{{"UMBEL_RATE", std::to_string(options_.submissions_per_second)},
+                           {"UMBEL_SUBREDDITS", "cpp,linux"},
+                           {"UMBEL_HISTORY", "20"},
+                           {"UMBEL_RATE_LIMIT", "1000000"}});
 }
 
 void Line::write_schedule(const std::string& file) {
@@ -148,7 +150,7 @@ void Line::write_schedule(const std::string& file) {
 }
 
 void Line::start_up() {
-  Victim& up = at("up");
+  Process& up = at("up");
   const std::size_t before = up.log().size();
   up.start();
   const auto says_so = [&] {
@@ -188,7 +190,7 @@ void Line::start() {
                                  options_.unlucky);
 }
 
-Victim& Line::at(const std::string& name) { return *programs_.at(name); }
+Process& Line::at(const std::string& name) { return *programs_.at(name); }
 
 std::vector<std::string> Line::names() const {
   std::vector<std::string> all;
@@ -480,7 +482,7 @@ void Line::check_history(Account& account, const std::map<TaskId, TaskState>& en
 }
 
 void Line::print_logs() const {
-  for (const auto& [name, program] : programs_) program->print_end_of_log();
+  for (const auto& [name, program] : programs_) std::cerr << program->end_of_log();
 }
 
 }  // namespace umbel::e2e

@@ -23,10 +23,12 @@
 #include "umbel/http/client.hpp"
 #include "umbel/store/store.hpp"
 #include "umbel/testing/free_port.hpp"
+#include "umbel/testing/process.hpp"
 #include "umbel/testing/temp_dir.hpp"
-#include "victim.hpp"
 
 namespace umbel::e2e {
+
+using umbel::testing::Process;
 
 // The environment's number, or this one.
 [[nodiscard]] double from_environment(const char* name, double otherwise);
@@ -48,7 +50,7 @@ struct LineOptions {
   bool clocks_jump = false;  // then nobody can say which instants there were
   bool metrics = false;      // workers and schedulers answer at_program()
   // More environment for a program, by its name: a clock of its own, for example.
-  std::function<Victim::Environment(const std::string& name)> environment;
+  std::function<Process::Environment(const std::string& name)> environment;
 };
 
 // What came of everything that was asked for. The texts name ids.
@@ -77,7 +79,7 @@ class Line {
   // `umbel up` alone, under which they run: it has said that all are up.
   void start_up();
 
-  [[nodiscard]] Victim& at(const std::string& name);
+  [[nodiscard]] Process& at(const std::string& name);
   [[nodiscard]] std::vector<std::string> names() const;
   [[nodiscard]] Load& load() { return *load_; }
   [[nodiscard]] Store& store() { return *store_; }
@@ -125,7 +127,7 @@ class Line {
   std::uint16_t simulator_port_ = umbel::testing::free_port();
   std::uint16_t collector_port_ = umbel::testing::free_port();
   std::map<std::string, std::uint16_t> metrics_ports_;  // of workers and schedulers
-  std::map<std::string, std::unique_ptr<Victim>> programs_;
+  std::map<std::string, std::unique_ptr<Process>> programs_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Enqueuer> enqueuer_;

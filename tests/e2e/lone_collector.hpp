@@ -25,8 +25,8 @@
 #include "umbel/http/client.hpp"
 #include "umbel/testing/eventually.hpp"
 #include "umbel/testing/free_port.hpp"
+#include "umbel/testing/process.hpp"
 #include "umbel/testing/temp_dir.hpp"
-#include "victim.hpp"
 
 namespace umbel::e2e {
 
@@ -34,12 +34,12 @@ namespace umbel::e2e {
 class LoneCollector {
  public:
   explicit LoneCollector(const std::vector<std::string>& flags = {}) {
-    std::vector<std::string> argv{"umbel-collector", "--broker=" + broker_url_,
-                                  "--store=sqlite:" + dir_.file("umbel.db"),
-                                  fmt::format("--port={}", port_)};
+    std::vector<std::string> argv{
+        umbel::testing::our_program("umbel-collector"), "--broker=" + broker_url_,
+        "--store=sqlite:" + dir_.file("umbel.db"), fmt::format("--port={}", port_)};
     argv.insert(argv.end(), flags.begin(), flags.end());
-    program_ = std::make_unique<Victim>("collector", argv, dir_.file("collector.log"),
-                                        Victim::Environment{});
+    program_ =
+        std::make_unique<umbel::testing::Process>("collector", argv, dir_.file("collector.log"));
     program_->start();
     broker_ = open_broker(broker_url_, clock_, Log::none()).value();
     if (!umbel::testing::eventually([&] { return get("/readyz").has_value(); },
@@ -54,7 +54,7 @@ class LoneCollector {
   void declare(std::span<const QueueName> queues) const { broker_->declare(queues).value(); }
   [[nodiscard]] WallTime now() const { return clock_.wall(); }
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] Victim& program() { return *program_; }
+  [[nodiscard]] umbel::testing::Process& program() { return *program_; }
 
   // The body of a 200; nothing: no answer, or another one.
   [[nodiscard]] std::optional<std::string> get(const std::string& path) {
@@ -97,7 +97,7 @@ class LoneCollector {
   SystemClock clock_;
   std::string broker_url_ = "sqlite:" + dir_.file("umbel-broker.db");
   std::uint16_t port_ = umbel::testing::free_port();
-  std::unique_ptr<Victim> program_;
+  std::unique_ptr<umbel::testing::Process> program_;
   std::unique_ptr<Broker> broker_;
   http::Client client_;
 };

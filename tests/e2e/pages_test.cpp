@@ -28,7 +28,7 @@ constexpr std::int64_t kMegabyte = 1'000'000;
 class Pages : public ::testing::Test {
  protected:
   void TearDown() override {
-    if (HasFailure()) collector.program().print_end_of_log();
+    if (HasFailure()) std::cerr << collector.program().end_of_log();
   }
 
   std::unique_ptr<RawConnection> open_page(int receive_buffer = 0) {

@@ -72,14 +72,7 @@ std::unique_ptr<Process> CeleryApp::worker(const CeleryWorkerOptions& options) {
 CommandOutcome CeleryApp::command(const std::vector<std::string>& arguments,
                                   std::chrono::seconds limit) {
   const auto process = launch(arguments);
-  std::ignore = eventually([&] { return !process->running(); }, limit);
-  CommandOutcome outcome;
-  const std::string end = process->ended().value_or("");
-  constexpr std::string_view kStatus = "exit status ";
-  if (end.starts_with(kStatus)) outcome.status = std::stoi(end.substr(kStatus.size()));
-  process->kill();
-  outcome.output = process->log();
-  return outcome;
+  return outcome_of(*process, limit);
 }
 
 std::string CeleryApp::ask(const std::string& source) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -15,6 +16,11 @@ namespace {
 constexpr std::size_t kShown = 6000;  // bytes
 
 }  // namespace
+
+std::string our_program(const std::string& name) {
+  const char* given = std::getenv("UMBEL_BIN_DIR");
+  return std::string{given == nullptr ? UMBEL_BIN_DIR : given} + "/" + name;
+}
 
 Process::Process(std::string name, std::vector<std::string> argv, std::string log_file,
                  Environment environment)
@@ -86,6 +92,24 @@ bool Process::says(const std::string& text, std::chrono::seconds limit, std::siz
   const auto said = [&] { return log().find(text, from) != std::string::npos; };
   std::ignore = eventually([&] { return said() || !running(); }, limit);
   return said();
+}
+
+CommandOutcome outcome_of(Process& command, std::chrono::seconds limit) {
+  std::ignore = eventually([&] { return !command.running(); }, limit);
+  CommandOutcome outcome;
+  const std::string end = command.ended().value_or("");
+  constexpr std::string_view kStatus = "exit status ";
+  if (end.starts_with(kStatus)) outcome.status = std::stoi(end.substr(kStatus.size()));
+  command.kill();
+  outcome.output = command.log();
+  return outcome;
+}
+
+bool gone(pid_t pid) {
+  std::ifstream stat{fmt::format("/proc/{}/stat", pid)};
+  std::string text;
+  std::getline(stat, text);
+  return text.empty() || text.find(") Z ") != std::string::npos;
 }
 
 }  // namespace umbel::testing

@@ -31,11 +31,6 @@ struct CeleryWorkerOptions {
   std::vector<std::string> more{};  // more options of `celery worker`
 };
 
-struct CommandOutcome {
-  int status = -1;  // -1: killed by a signal, or because it did not end within the limit
-  std::string output;
-};
-
 // Not thread-safe. What cannot be started, or fails where no outcome is returned, throws
 // std::runtime_error with the output.
 class CeleryApp {

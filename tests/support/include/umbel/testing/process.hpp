@@ -16,6 +16,9 @@
 
 namespace umbel::testing {
 
+// Where one of our programs is: in UMBEL_BIN_DIR of the environment, else where it was built.
+[[nodiscard]] std::string our_program(const std::string& name);
+
 // Not thread-safe; spawns on the calling thread, which must live as long as the program
 // (child.hpp).
 class Process {
@@ -58,5 +61,16 @@ class Process {
   Environment environment_;
   std::optional<Child> child_;
 };
+
+struct CommandOutcome {
+  int status = -1;  // -1: killed by a signal, or because it did not end within the limit
+  std::string output;
+};
+
+// Waits for the end of a program that was started; what still runs at the limit is killed.
+[[nodiscard]] CommandOutcome outcome_of(Process& command, std::chrono::seconds limit);
+
+// Whether the process has ended; a zombie has.
+[[nodiscard]] bool gone(pid_t pid);
 
 }  // namespace umbel::testing

@@ -65,7 +65,10 @@ class RabbitServer {
 
   // A new virtual host in which nothing is declared; its name.
   std::string fresh_vhost();
+  // One of this name, where the administrator may do everything.
+  void add_vhost(const std::string& name);
   void add_user(const std::string& user, const std::string& password);
+  void change_password(const std::string& user, const std::string& password);
   // Regular expressions of what the user may configure, write and read there.
   void set_permissions(const std::string& user, const std::string& vhost,
                        const std::string& configure, const std::string& write,
