@@ -21,6 +21,10 @@ app.conf.update(
 app.conf.update(json.loads(os.environ.get('UMBEL_TEST_SETTINGS') or '{}'))
 
 
+class Refused(Exception):
+    """An exception of the application's own, with two arguments."""
+
+
 def mark(name, text):
     """Appends a line to a file of the test's folder."""
     with open(os.path.join(os.environ['UMBEL_TEST_DIR'], name), 'a') as file:
@@ -50,6 +54,11 @@ def echo(*args, **kwargs):
 @app.task(name='py.fail')
 def fail(message):
     raise ValueError(message)
+
+
+@app.task(name='py.refuse')
+def refuse(why, code):
+    raise Refused(why, code)
 
 
 @app.task(name='py.sleep')

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 
@@ -17,18 +16,15 @@ using std::chrono::seconds;
 using umbel::testing::CeleryOptions;
 using umbel::testing::CeleryWorkerOptions;
 using umbel::testing::eventually;
+using umbel::testing::our_program;
 
 constexpr seconds kReady{60};
-
-std::string program_path(const std::string& name) {
-  const char* given = std::getenv("UMBEL_BIN_DIR");
-  return std::string{given == nullptr ? UMBEL_BIN_DIR : given} + "/" + name;
-}
+constexpr seconds kCommand{60};
 
 }  // namespace
 
 umbel::testing::RabbitServer& Servers::rabbit() {
-  if (!rabbit_) rabbit_ = std::make_unique<umbel::testing::RabbitServer>();
+  if (!rabbit_) rabbit_ = std::make_unique<umbel::testing::RabbitServer>(rabbit_options_);
   return *rabbit_;
 }
 
@@ -40,7 +36,7 @@ umbel::testing::RedisServer& Servers::redis() {
 Cluster::Cluster(Servers& servers, ClusterOptions options)
     : servers_{servers},
       options_{std::move(options)},
-      vhost_{servers_.rabbit().fresh_vhost()},
+      vhost_{options_.vhost.empty() ? servers_.rabbit().fresh_vhost() : options_.vhost},
       celery_{CeleryOptions{.broker = servers_.rabbit().url(vhost_),
                             .backend = backend_url(),
                             .environment = {{"UMBEL_TEST_DIR", dir_.path().string()},
@@ -60,19 +56,22 @@ std::string Cluster::backend_url() const {
   return "";
 }
 
-Process& Cluster::add(const std::string& name, std::vector<std::string> argv) {
-  argv[0] = program_path(argv[0]);
+std::string Cluster::broker_url() const {
+  return (options_.broker ? options_.broker(vhost_) : servers_.rabbit().url(vhost_)) +
+         options_.query;
+}
+
+Process& Cluster::add(const std::string& name, std::vector<std::string> argv, std::uint16_t port) {
+  argv[0] = our_program(argv[0]);
   programs_.push_back(std::make_unique<Process>(name, std::move(argv), dir_.file(name + ".log")));
+  ports_[programs_.back().get()] = port;
   programs_.back()->start();
   return *programs_.back();
 }
 
-void Cluster::wait_until_ready(Process& program, std::uint16_t port) {
+void Cluster::wait_until_ready(Process& program) {
   const auto ready = [&] {
-    http::ClientRequest request;
-    request.url = fmt::format("http://127.0.0.1:{}/readyz", port);
-    request.timeout = seconds{5};
-    const auto answer = client_.send(request);
+    const auto answer = ask_readiness(program);
     return answer && answer->status == 200;
   };
   if (eventually([&] { return !program.running() || ready(); }, kReady) && program.running()) {
@@ -81,31 +80,62 @@ void Cluster::wait_until_ready(Process& program, std::uint16_t port) {
   throw std::runtime_error{program.name() + " does not get ready\n" + program.end_of_log()};
 }
 
-Process& Cluster::umbel_worker(const std::string& name, const std::vector<std::string>& more) {
+Result<http::ClientResponse> Cluster::ask_readiness(Process& program) {
+  http::ClientRequest request;
+  request.url = fmt::format("http://127.0.0.1:{}/readyz", ports_.at(&program));
+  request.timeout = seconds{5};
+  return client_.send(request);
+}
+
+std::string Cluster::readiness(Process& program) {
+  const auto answer = ask_readiness(program);
+  return answer ? answer->body : answer.error().what;
+}
+
+Process& Cluster::launch_worker(const std::string& name, const std::vector<std::string>& more) {
   const std::uint16_t port = umbel::testing::free_port();
+  const bool whole = name.find('@') != std::string::npos;
   std::vector<std::string> argv{"umbel-worker",
-                                "--broker=" + servers_.rabbit().url(vhost_) + options_.query,
+                                "--broker=" + broker_url(),
                                 "--store=sqlite:" + dir_.file("umbel.db"),
-                                fmt::format("--hostname={}@umbel", name),
+                                fmt::format("--hostname={}{}", name, whole ? "" : "@umbel"),
                                 fmt::format("--metrics-port={}", port),
-                                "--queues=umbel",
                                 "--touch-dir=" + dir_.path().string()};
+  const auto names_queues = [](const std::string& each) { return each.starts_with("--queues="); };
+  if (std::ranges::none_of(more, names_queues)) argv.emplace_back("--queues=umbel");
   if (options_.backend == Backend::Redis) argv.push_back("--result-backend=" + backend_url());
   argv.insert(argv.end(), more.begin(), more.end());
-  Process& worker = add(name, std::move(argv));
-  wait_until_ready(worker, port);
+  return add(name, std::move(argv), port);
+}
+
+Process& Cluster::umbel_worker(const std::string& name, const std::vector<std::string>& more) {
+  Process& worker = launch_worker(name, more);
+  wait_until_ready(worker);
   return worker;
 }
 
-Process& Cluster::umbel_collector(const std::vector<std::string>& more) {
+Process& Cluster::launch_collector(const std::vector<std::string>& more) {
   collector_port_ = umbel::testing::free_port();
-  std::vector<std::string> argv{
-      "umbel-collector", "--broker=" + servers_.rabbit().url(vhost_) + options_.query,
-      "--store=sqlite:" + dir_.file("umbel.db"), fmt::format("--port={}", collector_port_)};
+  std::vector<std::string> argv{"umbel-collector", "--broker=" + broker_url(),
+                                "--store=sqlite:" + dir_.file("umbel.db"),
+                                fmt::format("--port={}", collector_port_)};
   argv.insert(argv.end(), more.begin(), more.end());
-  Process& collector = add("collector", std::move(argv));
-  wait_until_ready(collector, collector_port_);
+  return add("collector", std::move(argv), collector_port_);
+}
+
+Process& Cluster::umbel_collector(const std::vector<std::string>& more) {
+  Process& collector = launch_collector(more);
+  wait_until_ready(collector);
   return collector;
+}
+
+umbel::testing::CommandOutcome Cluster::umbel(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), our_program("umbel"));
+  arguments.push_back("--broker=" + broker_url());
+  Process command{"umbel", std::move(arguments),
+                  dir_.file(fmt::format("umbel-{}.log", ++commands_))};
+  command.start();
+  return umbel::testing::outcome_of(command, kCommand);
 }
 
 Process& Cluster::celery_worker(const CeleryWorkerOptions& options) {

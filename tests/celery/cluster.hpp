@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,10 +26,13 @@ using umbel::testing::Process;
 // What all cases of a program share. Starts with the first look.
 class Servers {
  public:
+  explicit Servers(umbel::testing::RabbitOptions rabbit = {})
+      : rabbit_options_{std::move(rabbit)} {}
   [[nodiscard]] umbel::testing::RabbitServer& rabbit();
   [[nodiscard]] umbel::testing::RedisServer& redis();
 
  private:
+  umbel::testing::RabbitOptions rabbit_options_;
   std::unique_ptr<umbel::testing::RabbitServer> rabbit_;
   std::unique_ptr<umbel::testing::RedisServer> redis_;
 };
@@ -39,6 +43,9 @@ struct ClusterOptions {
   Backend backend = Backend::Redis;
   std::string query{};     // of the broker's URL, for Umbel: `?max_priority=10`
   std::string settings{};  // JSON: of the Celery application
+  std::string vhost{};     // one that is there; empty: a new one
+  // Of Umbel's programs, if it is not the server's own: behind a proxy, with another user.
+  std::function<std::string(const std::string& vhost)> broker{};
 };
 
 // Not thread-safe. What does not come up, or is answered wrongly, throws std::runtime_error with
@@ -48,12 +55,22 @@ class Cluster {
   explicit Cluster(Servers& servers, ClusterOptions options = {});
   ~Cluster();
 
-  // Up and ready when they return; they end with the cluster.
+  // Up and ready when they return; they end with the cluster. The node of a name without a host is
+  // <name>@umbel.
   Process& umbel_worker(const std::string& name = "cpp1",
                         const std::vector<std::string>& more = {});
   Process& umbel_collector(const std::vector<std::string>& more = {});
+  // The same, but at once, whether they get ready or not.
+  Process& launch_worker(const std::string& name = "cpp1",
+                         const std::vector<std::string>& more = {});
+  Process& launch_collector(const std::vector<std::string>& more = {});
+  void wait_until_ready(Process& program);
+  // What it says of itself: the body of /readyz, whatever the status.
+  std::string readiness(Process& program);
   Process& celery_worker(const umbel::testing::CeleryWorkerOptions& options = {});
 
+  // `umbel <arguments>` with this cluster's broker, to its end.
+  umbel::testing::CommandOutcome umbel(std::vector<std::string> arguments);
   [[nodiscard]] umbel::testing::CeleryApp& celery() { return celery_; }
   // The value of Python as tests/celery/asking.py knows it.
   json::value ask(const std::string& python);
@@ -74,9 +91,10 @@ class Cluster {
   [[nodiscard]] std::string logs() const;  // the end of each program's
 
  private:
-  Process& add(const std::string& name, std::vector<std::string> argv);
-  void wait_until_ready(Process& program, std::uint16_t port);
+  Process& add(const std::string& name, std::vector<std::string> argv, std::uint16_t port);
   [[nodiscard]] std::string backend_url() const;
+  [[nodiscard]] std::string broker_url() const;
+  [[nodiscard]] Result<http::ClientResponse> ask_readiness(Process& program);
 
   Servers& servers_;
   ClusterOptions options_;
@@ -85,6 +103,8 @@ class Cluster {
   umbel::testing::CeleryApp celery_;
   http::Client client_;
   std::uint16_t collector_port_ = 0;
+  int commands_ = 0;
+  std::map<const Process*, std::uint16_t> ports_;  // of /readyz
   std::vector<std::unique_ptr<Process>> programs_;
 };
 
