@@ -62,6 +62,15 @@ int up(umbel::StackOptions options) {
     std::cerr << "umbel up: " << fine.error().what << '\n';
     return 2;
   }
+  if (!options.broker.empty()) {
+    // Each program would say the same, and be started again and again.
+    const umbel::SystemClock clock;
+    if (const auto broker = umbel::open_broker(options.broker, clock, umbel::Log::none());
+        !broker) {
+      std::cerr << "umbel up: " << broker.error().what << '\n';
+      return 2;
+    }
+  }
   options.prometheus = find_program({"prometheus"});
   options.grafana = find_program({"grafana-server"});
   if (options.prometheus.empty()) {
@@ -97,8 +106,8 @@ int with_broker(const std::string& url, const std::function<int(umbel::Broker&)>
     return 1;
   }
   const umbel::SystemClock clock;
-  const umbel::Log log{"umbel", umbel::LogLevel::Warn};
-  const auto broker = umbel::open_broker(url, clock, log);
+  // What goes wrong is the command's answer; a line of the log would say it twice.
+  const auto broker = umbel::open_broker(url, clock, umbel::Log::none());
   if (!broker) {
     std::cerr << "umbel: " << broker.error().what << '\n';
     return 1;
@@ -152,12 +161,15 @@ int main(int argc, char** argv) {
                       words);
   settings.add({"port-offset", "added to every port", "N", {}}, port_offset, {0, 50'000});
   settings.add({"workers", "worker processes", "N", {}}, workers, {1, 64});
-  settings.add(
-      {"broker", "broker of the whole stack; without one an embedded one below --var", "URL", {}},
-      broker);
+  settings.add({"broker",
+                "broker of the whole stack, or where inspect, control and status ask (there also "
+                "CELERY_BROKER_URL); without one an embedded one below --var",
+                "URL",
+                {}},
+               broker);
   settings.add({"destination", "inspect, control, status: node names; none: all", "A,B", {}},
                remote.destination);
-  settings.add({"timeout", "inspect, control, status: how long to wait for replies", "MS", {}},
+  settings.add({"timeout", "inspect, control, status: milliseconds to wait for replies", "MS", {}},
                timeout, {1, 3'600'000});
   settings.add({"json", "inspect, control: replies as JSON", "", {}}, remote.json);
   settings.add({"var", "folder for data and logs", "DIR", {}}, var);
@@ -165,7 +177,9 @@ int main(int argc, char** argv) {
                source);
   if (const auto done = settings.load(argc, argv)) return *done;
   const std::string first = words.empty() ? "" : words[0];
-  const auto url = broker.empty() ? "sqlite:" + var + "/umbel-broker.db" : broker;
+  // Of `up` that would be the Celery cluster of the environment, with a whole demonstration in it.
+  std::string url = broker.empty() ? from_environment("CELERY_BROKER_URL") : broker;
+  if (url.empty()) url = "sqlite:" + var + "/umbel-broker.db";
   if (first == "inspect" || first == "control" || first == "status") {
     remote.timeout = std::chrono::milliseconds{timeout};
     return ask(words, remote, url);

@@ -56,6 +56,18 @@ TEST(RemoteCall, SaysWhatIsWrong) {
   EXPECT_THAT(wrong({"inspect", "ping", "twice"}), HasSubstr("takes nothing"));
   EXPECT_THAT(wrong({"inspect", "conf", "perhaps"}), HasSubstr("neither"));
   EXPECT_THAT(wrong({"status", "more"}), HasSubstr("allowed"));
+  EXPECT_THAT(wrong({"inspect"}), HasSubstr("needs a METHOD"));
+  // What a worker could only answer with an error, or what would do nothing at all.
+  EXPECT_THAT(wrong({"control", "rate_limit"}), HasSubstr("takes task_name rate_limit"));
+  EXPECT_THAT(wrong({"control", "rate_limit", "add"}), HasSubstr("takes task_name rate_limit"));
+  EXPECT_THAT(wrong({"control", "time_limit", "add"}), HasSubstr("takes task_name soft [hard]"));
+  EXPECT_THAT(wrong({"control", "terminate", "abc"}), HasSubstr("takes signal task_id…"));
+  EXPECT_THAT(wrong({"control", "add_consumer"}), HasSubstr("takes queue [exchange]"));
+  EXPECT_THAT(wrong({"control", "cancel_consumer"}), HasSubstr("takes queue"));
+  for (const auto* const method : {"revoke", "revoke_by_stamped_headers"}) {
+    EXPECT_THAT(wrong({"control", method}), HasSubstr("too little")) << method;
+  }
+  EXPECT_THAT(wrong({"inspect", "query_task"}), HasSubstr("takes ids…"));
 }
 
 class RemoteTest : public ::testing::Test {

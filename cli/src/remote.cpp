@@ -22,12 +22,13 @@ struct Argument {
 };
 
 // What a method takes on the command line, in order; `rest`: the name of what takes all that
-// follows.
+// follows; `needed`: how many words it cannot do without.
 struct Method {
   const char* group;
   const char* name;
   std::vector<Argument> arguments;
   const char* rest;
+  std::size_t needed = 0;
 };
 
 const std::vector<Method>& methods() {
@@ -41,7 +42,7 @@ const std::vector<Method>& methods() {
       {"inspect", "memsample", {}, nullptr},
       {"inspect", "objgraph", {{"type", Text}, {"num", Whole}, {"max_depth", Whole}}, nullptr},
       {"inspect", "ping", {}, nullptr},
-      {"inspect", "query_task", {}, "ids"},
+      {"inspect", "query_task", {}, "ids", 1},
       {"inspect", "registered", {}, "taskinfoitems"},
       {"inspect", "report", {}, nullptr},
       {"inspect", "reserved", {}, nullptr},
@@ -51,21 +52,26 @@ const std::vector<Method>& methods() {
       {"control",
        "add_consumer",
        {{"queue", Text}, {"exchange", Text}, {"exchange_type", Text}, {"routing_key", Text}},
-       nullptr},
+       nullptr,
+       1},
       {"control", "autoscale", {{"max", Whole}, {"min", Whole}}, nullptr},
-      {"control", "cancel_consumer", {{"queue", Text}}, nullptr},
+      {"control", "cancel_consumer", {{"queue", Text}}, nullptr, 1},
       {"control", "disable_events", {}, nullptr},
       {"control", "enable_events", {}, nullptr},
       {"control", "heartbeat", {}, nullptr},
       {"control", "pool_grow", {{"n", Whole}}, nullptr},
       {"control", "pool_restart", {}, nullptr},
       {"control", "pool_shrink", {{"n", Whole}}, nullptr},
-      {"control", "rate_limit", {{"task_name", Text}, {"rate_limit", Text}}, nullptr},
-      {"control", "revoke", {}, "task_id"},
-      {"control", "revoke_by_stamped_headers", {}, "headers"},
+      {"control", "rate_limit", {{"task_name", Text}, {"rate_limit", Text}}, nullptr, 2},
+      {"control", "revoke", {}, "task_id", 1},
+      {"control", "revoke_by_stamped_headers", {}, "headers", 1},
       {"control", "shutdown", {}, nullptr},
-      {"control", "terminate", {{"signal", Text}}, "task_id"},
-      {"control", "time_limit", {{"task_name", Text}, {"soft", Number}, {"hard", Number}}, nullptr},
+      {"control", "terminate", {{"signal", Text}}, "task_id", 2},
+      {"control",
+       "time_limit",
+       {{"task_name", Text}, {"soft", Number}, {"hard", Number}},
+       nullptr,
+       2},
   };
   return kAll;
 }
@@ -78,10 +84,15 @@ std::string names_of(const std::string& group) {
   return names;
 }
 
+// `task_name soft [hard]`
 std::string takes(const Method& method) {
+  std::vector<std::string> words;
+  for (const auto& argument : method.arguments) words.emplace_back(argument.name);
+  if (method.rest != nullptr) words.push_back(std::string{method.rest} + "…");
   std::string text;
-  for (const auto& argument : method.arguments) text += " " + std::string{argument.name};
-  if (method.rest != nullptr) text += " " + std::string{method.rest} + "…";
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    text += i < method.needed ? " " + words[i] : " [" + words[i] + "]";
+  }
   return text.empty() ? " nothing" : text;
 }
 
@@ -156,9 +167,15 @@ Result<RemoteCall> remote_call(const std::vector<std::string>& words) {
   const auto found = std::ranges::find_if(methods(), [&](const Method& method) {
     return group == method.group && name == method.name;
   });
+  if (name.empty()) {
+    return invalid("`umbel " + group + "` needs a METHOD (allowed: " + names_of(group) + ")");
+  }
   if (found == methods().end()) {
     return invalid("`" + name + "` is nothing that `umbel " + group +
                    "` knows (allowed: " + names_of(group) + ")");
+  }
+  if (words.size() - 2 < found->needed) {
+    return invalid("too little: " + name + " takes" + takes(*found));
   }
   call.request.method = name;
   call.answered = name != "shutdown";

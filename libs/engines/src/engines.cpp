@@ -22,10 +22,11 @@ struct SqliteUrl {
 Result<SqliteUrl> parse_sqlite(const std::string& url, const char* what) {
   constexpr std::string_view kScheme = "sqlite:";
   const auto refuse = [&](const std::string& why) {
-    return invalid(
-        std::string{what} + " URL `" + without_password(url) + "`: " + why +
-        "; allowed is sqlite:PATH, with ?synchronous=full to survive power loss" +
-        (std::string_view{what} == "broker" ? ", or amqp://USER:PASSWORD@HOST:PORT/VHOST" : ""));
+    return invalid(std::string{what} + " URL `" + without_password(url) + "`: " + why +
+                   "; allowed is sqlite:PATH, with ?synchronous=full to survive power loss" +
+                   (std::string_view{what} == "broker"
+                        ? ", or amqp://USER:PASSWORD@HOST:PORT/VHOST (amqps:// with TLS)"
+                        : ""));
   };
   if (!url.starts_with(kScheme)) return refuse("the scheme is not one this build knows");
   SqliteUrl parsed;
