@@ -9,6 +9,7 @@
 #include "control/addressed.hpp"
 #include "control/autoscaler.hpp"
 #include "control/election.hpp"
+#include "control/gossip.hpp"
 #include "control/lamport_clock.hpp"
 #include "control/revocations.hpp"
 #include "control/revoked_exchange.hpp"
@@ -33,6 +34,31 @@ TEST(LamportClock, CountsOnAndGoesPastWhatItSees) {
   EXPECT_EQ(clock.adjust(-5), 44);
   EXPECT_EQ(clock.adjust(std::numeric_limits<std::int64_t>::max()), 45);
   EXPECT_EQ(clock.value(), 45);
+}
+
+TEST(LamportClock, FollowsWhatOtherWorkersSayOfThemselves) {
+  LamportClock clock;
+  const auto hear = [&](const std::string& body) {
+    follow_clocks(body, "me@here", clock);
+    return clock.value();
+  };
+  EXPECT_EQ(hear(R"({"type": "worker-heartbeat", "hostname": "you@there", "timestamp": 1.5, )"
+                 R"("clock": 40, "pid": 1, "freq": 2.0})"),
+            41);
+  EXPECT_EQ(hear(R"([{"type": "worker-online", "hostname": "you@there", "timestamp": 1.5, )"
+                 R"("clock": 50}])"),
+            51);
+  // Its own, votes, tasks and what is nothing of the kind.
+  for (const auto* const no :
+       {R"({"type": "worker-heartbeat", "hostname": "me@here", "timestamp": 1.5, "clock": 90})",
+        R"({"type": "worker-elect", "hostname": "you@there", "timestamp": 1.5, "clock": 90})",
+        R"({"type": "worker-heartbeat", "hostname": "you@there", "timestamp": 1.5})",
+        R"({"type": "worker-heartbeat", "hostname": "you@there", "timestamp": 1.5, "clock": "9"})",
+        R"({"type": "task-sent", "uuid": "x", "hostname": "you@there", "timestamp": 1.5, )"
+        R"("clock": 90})",
+        "{", "[]", "5", ""}) {
+    EXPECT_EQ(hear(no), 51) << no;
+  }
 }
 
 TEST(LamportClock, NeverGivesOneTimeTwice) {

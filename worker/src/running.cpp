@@ -80,6 +80,7 @@ Worker::Impl::Running::Running(Impl& impl, std::unique_ptr<Consumer> consumer,
       heartbeat{w.options.heartbeat, [this](WorkerEventType type) { return describe(type); },
                 [this](Event event) { events.send(std::move(event)); }},
       mingle{make_mingle()},
+      gossip{make_gossip()},
       fetcher{{w.broker, intake, pool, gate, queues, in_flight, returns, w.instruments, w.clock,
                [this] { return prefetch(); },
                [this](const std::stop_token& stop) {
@@ -113,6 +114,11 @@ std::unique_ptr<RevokedFile> Worker::Impl::Running::open_revoked_file() {
 std::unique_ptr<Mingle> Worker::Impl::Running::make_mingle() {
   if (!w.options.mingle) return nullptr;
   return std::make_unique<Mingle>(w.broker, w.options.name.str(), revocations.ids, lamport, w.log);
+}
+
+std::unique_ptr<Gossip> Worker::Impl::Running::make_gossip() {
+  if (!w.options.gossip) return nullptr;
+  return std::make_unique<Gossip>(w.broker, w.options.name.str(), lamport, w.clock, w.log);
 }
 
 std::unique_ptr<Autoscaler> Worker::Impl::Running::make_autoscaler() {
@@ -207,6 +213,7 @@ WorkerEvent Worker::Impl::Running::describe(WorkerEventType type) const {
 
 void Worker::Impl::Running::stop() {
   const auto begin = Steady::now();
+  gossip.reset();
   control_server.close();
   if (autoscaler) autoscaler->close();
   fetcher.close();

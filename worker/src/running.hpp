@@ -13,6 +13,7 @@
 #include "consumed_queues.hpp"
 #include "control/autoscaler.hpp"
 #include "control/control_server.hpp"
+#include "control/gossip.hpp"
 #include "control/mingle.hpp"
 #include "control/rate_gate.hpp"
 #include "control/revocations.hpp"
@@ -42,6 +43,7 @@ struct Worker::Impl::Running {
 
   [[nodiscard]] std::unique_ptr<RevokedFile> open_revoked_file();
   [[nodiscard]] std::unique_ptr<Mingle> make_mingle();
+  [[nodiscard]] std::unique_ptr<Gossip> make_gossip();
   [[nodiscard]] std::unique_ptr<Autoscaler> make_autoscaler();
   void keep_revoked();
   void resized(std::size_t slots) { w.instruments.slots.Set(static_cast<double>(slots)); }
@@ -79,6 +81,7 @@ struct Worker::Impl::Running {
   Relay relay;
   Heartbeat heartbeat;
   std::unique_ptr<Mingle> mingle;  // null: none
+  std::unique_ptr<Gossip> gossip;  // null: none
   Fetcher fetcher;
   std::unique_ptr<Autoscaler> autoscaler;  // null: none
   WorkerControlled controlled;

@@ -67,9 +67,9 @@ struct WorkerOptions {
   std::optional<std::pair<std::size_t, std::size_t>> autoscale = std::nullopt;
   std::chrono::milliseconds autoscale_keep{30'000};  // since it grew, before it shrinks
   std::chrono::milliseconds autoscale_every{1000};
-  bool mingle = true;          // other workers are asked for the time and for what is revoked
-  bool mingle_first = false;   // and nothing is taken before they had their second to answer
-  bool gossip = true;          // it takes part in elections, to lose them
+  bool mingle = true;         // other workers are asked for the time and for what is revoked
+  bool mingle_first = false;  // and nothing is taken before they had their second to answer
+  bool gossip = true;  // its clock follows the other workers', and it votes in elections, to lose
   std::string state_file;      // keeps what is revoked over a restart; empty: it is forgotten
   bool pool_restarts = false;  // whether remote control may restart the pool
   std::string broker_url, result_backend;  // for who asks; their passwords are never told
