@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <boost/json.hpp>
 #include <charconv>
@@ -141,7 +142,21 @@ void append(std::string& out, double value) {
 }
 
 void append(std::string& out, std::int64_t value) {
-  fmt::format_to(std::back_inserter(out), "{}", value);
+  const fmt::format_int digits{value};
+  out.append(digits.data(), digits.size());
+}
+
+// Nearly every text is plain, and a message has some thirty.
+void append_text(std::string& out, std::string_view text) {
+  const bool plain = std::ranges::all_of(
+      text, [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+  if (!plain) {
+    out += json_quoted(text);
+    return;
+  }
+  out += '"';
+  out += text;
+  out += '"';
 }
 
 void append(std::string& out, const amqp_table_t& table, int depth, bool without_deaths);
@@ -177,7 +192,7 @@ void append(std::string& out, const amqp_field_value_t& field, int depth) {
                              std::pow(10.0, static_cast<double>(field.value.decimal.decimals)));
     case AMQP_FIELD_KIND_UTF8:
     case AMQP_FIELD_KIND_BYTES:
-      out += json_quoted(view(field.value.bytes));
+      append_text(out, view(field.value.bytes));
       return;
     case AMQP_FIELD_KIND_ARRAY: {
       if (depth >= kDeepest) break;
@@ -206,7 +221,7 @@ void append(std::string& out, const amqp_table_t& table, int depth, bool without
     if (without_deaths && tells_of_death(view(entry.key))) continue;
     if (!first) out += ", ";
     first = false;
-    out += json_quoted(view(entry.key));
+    append_text(out, view(entry.key));
     out += ": ";
     append(out, entry.value, depth);
   }

@@ -161,7 +161,6 @@ void Follower::content(Session& session, Content&& content) {
       given.batch.body = std::move(body);
       waiting_bytes_ += given.bytes;
       given_.push_back(std::move(given));
-      changed_.notify_all();
     }
   }
   if (again) acknowledge(session);

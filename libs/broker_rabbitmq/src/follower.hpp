@@ -51,6 +51,7 @@ class Follower final : public ChannelUser, public std::enable_shared_from_this<F
   void down(const Error& error) override;
   void method(Session& session, amqp_channel_t channel, const amqp_method_t& method) override;
   void content(Session& session, Content&& content) override;
+  void content_over() override { changed_.notify_all(); }
   void closing(Session& session, amqp_channel_t channel) override;
   [[nodiscard]] bool full() const override;
 

@@ -239,7 +239,10 @@ void Link::catch_up(std::chrono::milliseconds limit) {
 
 void Link::serve(Session& session, const std::stop_token& stop) {
   while (!stop.stop_requested() && !session.failure()) {
-    (void)session.drain();
+    // Who stood still looks at all that came meanwhile, which may end in the connection's end.
+    const Steady::time_point looked{Steady::duration{looked_}};
+    const bool stood_still = Steady::now() - looked >= kStoodStill;
+    (void)session.drain(stood_still ? Session::Drain::All : Session::Drain::Burst);
     // Its users hear of a loss before anybody who waits for a command or for this look does.
     if (session.failure()) return;
     looked_ = Steady::now().time_since_epoch().count();
@@ -247,10 +250,9 @@ void Link::serve(Session& session, const std::stop_token& stop) {
     if (run_commands(session)) continue;
     // Nothing to read is left behind when we wait: what the library has taken in already makes no
     // socket readable.
-    if (session.drain()) continue;
+    if (session.holds_more() && session.drain(Session::Drain::All)) continue;
     if (session.failure()) return;
-    session.wait(std::min(next, kLook));
-    clear_wake();
+    if (session.wait(std::min(next, kLook))) clear_wake();
   }
 }
 

@@ -15,6 +15,10 @@ constexpr unsigned kTagBits = 40;
 constexpr std::uint64_t kTagMask = (std::uint64_t{1} << kTagBits) - 1;
 constexpr std::size_t kMostPrefetch = 65535;  // AMQP's count has 16 bits; 0 would be no limit
 constexpr std::chrono::milliseconds kLook{50};
+// How long a done message waits for those before it, and which share of the prefetch may: the
+// server counts them as not done.
+constexpr std::chrono::milliseconds kLate{10};
+constexpr std::size_t kLateShare = 2;
 
 std::vector<std::string> names_of(const std::vector<QueueName>& queues) {
   std::vector<std::string> names;
@@ -157,7 +161,7 @@ std::vector<DeliveryTag> Receiver::settle(std::span<const DeliveryTag> tags, Set
 }
 
 // What is rejected goes first: an acknowledgement of many would take it along.
-Receiver::Frames Receiver::frames() {
+Receiver::Frames Receiver::frames(Late late) {
   const std::lock_guard lock{mutex_};
   flush_due_ = false;
   Frames out;
@@ -174,18 +178,28 @@ Receiver::Frames Receiver::frames() {
     ++first_;
   }
   out.ack_many = run > 1;
-  for (const auto tag : acks_) {
-    if (tag < first_) continue;
-    out.ack.push_back(tag);
-    tag_at(tag).stand = Stand::Settled;
+  std::erase_if(acks_, [this](std::uint64_t tag) { return tag < first_; });
+  const auto now = Steady::now();
+  if (!acks_.empty() && late == Late::Waits && acks_.size() <= prefetch_ / kLateShare) {
+    if (!late_until_) late_until_ = now + kLate;
+    if (now < *late_until_) return out;
   }
-  acks_.clear();
+  for (const auto tag : acks_) tag_at(tag).stand = Stand::Settled;
+  out.ack.swap(acks_);
+  late_until_.reset();
   return out;
 }
 
-void Receiver::flush(Session& session) {
+std::optional<Steady::time_point> Receiver::due(Session& session) {
+  if (late_until_ && Steady::now() >= *late_until_) flush(session);
+  return late_until_;
+}
+
+void Receiver::flush(Session& session) { flush(session, Late::Waits); }
+
+void Receiver::flush(Session& session, Late late) {
   if (!channel_) return;
-  const auto out = frames();
+  const auto out = frames(late);
   const auto count = out.requeue.size() + out.reject.size() + out.ack.size();
   const bool many = count + (out.ack_up_to > 0 ? 1U : 0U) > 1;
   if (many) session.cork(true);
@@ -372,6 +386,7 @@ void Receiver::forget_all() {
 
 void Receiver::down(const Error& error) {
   channel_.reset();
+  late_until_.reset();
   tags_of_queues_.clear();
   const std::lock_guard lock{mutex_};
   forget_all();
@@ -429,9 +444,8 @@ void Receiver::content(Session&, Content&& content) {
   } else {
     waiting_[delivery.message.priority].push_back(std::move(delivery));
   }
-  changed_.notify_all();
 }
 
-void Receiver::closing(Session& session, amqp_channel_t) { flush(session); }
+void Receiver::closing(Session& session, amqp_channel_t) { flush(session, Late::Sent); }
 
 }  // namespace umbel::broker_rabbitmq

@@ -5,6 +5,10 @@
 // changed, only given anew with a new consumer, whose count begins at nothing: so that is done only
 // when nothing lies here any more, or far too much. A tag holds the number of the connection it
 // came over: after a loss all tags are tags of the past, and what they stood for comes again.
+//
+// An acknowledgement costs the server as much for one message as for many. Done ones that stand
+// behind one still at work wait a moment for it, so that one acknowledgement will do for all; what
+// is at work for longer keeps no other waiting.
 #pragma once
 
 #include <condition_variable>
@@ -56,6 +60,8 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   void down(const Error& error) override;
   void method(Session& session, amqp_channel_t channel, const amqp_method_t& method) override;
   void content(Session& session, Content&& content) override;
+  void content_over() override { changed_.notify_all(); }
+  std::optional<Steady::time_point> due(Session& session) override;
   void closing(Session& session, amqp_channel_t channel) override;
 
  private:
@@ -85,7 +91,9 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   void forget_all();
   void ripen(WallTime now);
   [[nodiscard]] std::vector<Delivery> take(std::size_t max);
-  [[nodiscard]] Frames frames();
+  enum class Late : std::uint8_t { Waits, Sent };  // what is done and stands behind what is not
+  void flush(Session& session, Late late);
+  [[nodiscard]] Frames frames(Late late);
   [[nodiscard]] DeliveryTag tag_of(std::uint64_t amqp_tag) const;
   // Of those that are locked already:
   [[nodiscard]] Tag& tag_at(std::uint64_t amqp_tag) { return stands_[amqp_tag - first_]; }
@@ -102,6 +110,7 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   std::optional<amqp_channel_t> channel_;
   std::uint64_t consumers_made_ = 0;
   std::size_t limit_ = 0;                              // of the consumers that are made now
+  std::optional<Steady::time_point> late_until_;       // then what waits is sent
   std::map<std::string, std::string> tags_of_queues_;  // queue to consumer tag
   std::map<std::string, QueueBinding> bindings_;       // of queues that have one of their own
 

@@ -196,6 +196,13 @@ std::chrono::milliseconds Session::catch_up() {
     if (left.count() <= 0) due.push_back(number);
     soonest = std::clamp(left, std::chrono::milliseconds{0}, soonest);
   }
+  for (auto& [number, channel] : channels_) {
+    if (failure_ || !channel.up || !channel.user) continue;
+    const auto next = channel.user->due(*this);
+    if (!next) continue;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - now);
+    soonest = std::clamp(left, std::chrono::milliseconds{0}, soonest);
+  }
   for (const auto number : due) {
     if (failure_) break;
     if (raise(number)) continue;
@@ -211,19 +218,25 @@ void Session::beat() {
   if (const auto sent = wire_->beat(); !sent) fail(sent.error());
 }
 
-bool Session::drain() {
+bool Session::drain(Drain how) {
   beat();
-  for (int frames = 0; frames < kMostFrames; ++frames) {
-    if (failure_ || full()) return false;
+  int frames = 0;
+  for (; frames < kMostFrames; ++frames) {
+    if (failure_ || full()) break;
+    if (how == Drain::Burst && frames > 0 && !wire_->holds_more()) break;
     const auto frame = wire_->read();
-    if (!frame) {
-      fail(frame.error());
-      return false;
-    }
-    if (!*frame) return false;
+    if (!frame) fail(frame.error());
+    if (!frame || !*frame) break;
     dispatch(**frame);
   }
-  return true;
+  tell_of_content();
+  return frames == kMostFrames;
+}
+
+void Session::tell_of_content() {
+  for (auto& [number, channel] : channels_) {
+    if (!std::exchange(channel.told, true) && channel.user) channel.user->content_over();
+  }
 }
 
 bool Session::full() const {
@@ -330,17 +343,20 @@ void Session::on_content(Channel& channel, const amqp_frame_t& frame) {
 void Session::finish_content(Channel& channel) {
   auto content = std::move(*channel.partial);
   channel.partial.reset();
+  channel.told = false;
   if (channel.user) channel.user->content(*this, std::move(content));
 }
 
-void Session::wait(std::chrono::milliseconds limit) {
+bool Session::wait(std::chrono::milliseconds limit) {
+  tell_of_content();
   std::array<pollfd, 2> waited{{{.fd = wire_->fd(), .events = POLLIN, .revents = 0},
                                 {.fd = wake_fd_, .events = POLLIN, .revents = 0}}};
   if (full()) {  // there is something to read, and no room for it
     limit = std::min(limit, kFullLook);
     waited[0].fd = -1;
   }
-  poll(waited.data(), waited.size(), static_cast<int>(limit.count()));
+  return poll(waited.data(), waited.size(), static_cast<int>(limit.count())) > 0 &&
+         waited[1].revents != 0;
 }
 
 void Session::end(const Error& why) {

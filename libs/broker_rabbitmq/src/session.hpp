@@ -39,6 +39,10 @@ class ChannelUser {
   virtual void down(const Error& error) = 0;
   virtual void method(Session&, amqp_channel_t, const amqp_method_t&) {}  // acks, cancels…
   virtual void content(Session&, Content&&) {}
+  // After content(), once for all that came together: who waits for it may be woken.
+  virtual void content_over() {}
+  // On each turn of the link's thread: does what is due, and answers when something will be.
+  virtual std::optional<Steady::time_point> due(Session&) { return std::nullopt; }
   // Before its channel is closed because it goes away: the last word.
   virtual void closing(Session&, amqp_channel_t) {}
   // Has no room for more content: the connection is not read until it has. Thread-safe.
@@ -69,8 +73,8 @@ class Session {
   [[nodiscard]] std::optional<amqp_channel_t> channel_of(const ChannelUser& user) const;
   // Closes the user's channel and opens a new one.
   void restart(const ChannelUser& user, const Error& why);
-  // Opens the channels that are due to be opened again and does what was left for later; answers
-  // when the next one is due.
+  // Opens the channels that are due to be opened again and does what was left for later or is due;
+  // answers when the next one is due.
   std::chrono::milliseconds catch_up();
 
   // Done by the link's thread soon, outside of any answer: for who may not ask now.
@@ -96,10 +100,15 @@ class Session {
   }
 
   // Takes in the frames that are there; answers whether it left some, so that a flood of them lets
-  // others have their turn.
-  bool drain();
-  // Waits until there is something to read, somebody wakes the thread, or `limit` passed.
-  void wait(std::chrono::milliseconds limit);
+  // others have their turn. A burst is what one read brings: to see that there is no more takes
+  // calls of its own, which wait() saves.
+  enum class Drain { Burst, All };
+  bool drain(Drain how);
+  // Whether there may be some that wait() does not see.
+  [[nodiscard]] bool holds_more() const { return wire_->holds_more(); }
+  // Waits until there is something to read, somebody wakes the thread, or `limit` passed. Whether
+  // somebody did.
+  bool wait(std::chrono::milliseconds limit);
   void end(const Error& why);  // tells all users
   void goodbye();
 
@@ -114,6 +123,7 @@ class Session {
     std::optional<Content> partial;
     std::uint64_t missing = 0;  // bytes of the partial content's body
     bool headed = false;
+    bool told = true;  // its user, of all content
   };
 
   [[nodiscard]] Result<void*> ask_raw(amqp_channel_t channel, amqp_method_number_t id, void* method,
@@ -130,6 +140,7 @@ class Session {
   void on_channel_close(amqp_channel_t number, const amqp_channel_close_t& close);
   void on_content(Channel& channel, const amqp_frame_t& frame);
   void finish_content(Channel& channel);
+  void tell_of_content();
 
   std::unique_ptr<Wire> wire_;
   const int wake_fd_;

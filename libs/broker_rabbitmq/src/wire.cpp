@@ -260,6 +260,10 @@ void Wire::release(amqp_channel_t channel) {
   amqp_maybe_release_buffers_on_channel(state_, channel);
 }
 
+bool Wire::holds_more() const {
+  return tls_ || amqp_data_in_buffer(state_) != 0 || amqp_frames_enqueued(state_) != 0;
+}
+
 Result<void> Wire::beat() {
   if (beat_every_.count() == 0) return {};
   const auto now = Steady::now();

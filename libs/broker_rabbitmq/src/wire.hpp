@@ -58,6 +58,9 @@ class Wire {
   // The next frame if one is there. What it points at lives until release() of its channel.
   [[nodiscard]] Result<std::optional<amqp_frame_t>> read();
   void release(amqp_channel_t channel);
+  // Whether there may be frames that no look at the descriptor tells of: the library has read them,
+  // or TLS has.
+  [[nodiscard]] bool holds_more() const;
   // To be called at least every half second: sends a heartbeat if nothing was sent for half of the
   // agreed time. The library's own come only while it reads, and a connection that has brought more
   // than there is room for is not read.
