@@ -14,6 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Pair;
 using ::testing::StartsWith;
 
@@ -115,6 +116,23 @@ TEST_F(ControlCommandsTest, lists_registered_tasks_with_what_was_asked) {
             R"(["cap.add [max_retries=0 serializer=json]", )"
             R"("cap.limited [max_retries=1 serializer=json]"])");
   EXPECT_THAT(text("registered", R"({"builtins": true})"), HasSubstr("celery.hidden"));
+  RegisteredTask own;
+  own.entry.name = "celery.own";
+  own.hidden = true;
+  worker.tasks_.add_built_in(std::move(own));
+  EXPECT_THAT(
+      text("registered", R"({"builtins": true, "taskinfoitems": ["queue"]})"),
+      HasSubstr(R"("cap.limited [queue=slow]", "celery.hidden [queue=umbel]", "celery.own"])"));
+  EXPECT_THAT(text("registered", R"({"builtins": false})"), Not(HasSubstr("celery")));
+}
+
+TEST_F(ControlCommandsTest, lists_attributes_of_tasks_as_they_are) {
+  (void)ask("time_limit", R"({"task_name": "cap.add", "soft": 5.0, "hard": null})");
+  EXPECT_EQ(text("registered", R"({"taskinfoitems": ["track_started", "reject_on_worker_lost", )"
+                               R"("acks_late", "soft_time_limit", "time_limit", "exchange"]})"),
+            R"(["cap.add [track_started=False reject_on_worker_lost=False acks_late=True )"
+            R"(soft_time_limit=5.0]", "cap.limited [track_started=False )"
+            R"(reject_on_worker_lost=False acks_late=True]"])");
 }
 
 TEST_F(ControlCommandsTest, describes_queues_with_every_key) {
@@ -303,12 +321,25 @@ TEST_F(ControlCommandsTest, changes_what_is_consumed) {
   EXPECT_EQ(text("add_consumer", R"({"queue": "extra", "exchange": null, )"
                                  R"("exchange_type": "direct", "routing_key": null})"),
             R"({"ok": "add consumer extra"})");
-  EXPECT_EQ(worker.queues_.back(), QueueName{"extra"});
+  EXPECT_EQ(worker.queues_.back().name, QueueName{"extra"});
+  EXPECT_FALSE(worker.queues_.back().binding);
   EXPECT_EQ(text("cancel_consumer", R"({"queue": "extra"})"),
             R"({"ok": "no longer consuming from extra"})");
-  EXPECT_THAT(text("add_consumer", R"({"queue": "q", "exchange_type": "topic"})"),
-              HasSubstr("allowed: direct"));
-  EXPECT_THAT(text("add_consumer", R"({"queue": "q", "exchange": "other"})"), HasSubstr("error"));
+  EXPECT_EQ(text("add_consumer", R"({"queue": "q", "exchange": "shapes", )"
+                                 R"("exchange_type": "topic", "routing_key": "area.#"})"),
+            R"({"ok": "add consumer q"})");
+  EXPECT_EQ(worker.queues_.back().binding, (QueueBinding{"shapes", "topic", "area.#"}));
+  EXPECT_THAT(text("active_queues"), HasSubstr(R"("name": "q", "exchange": {"name": "shapes", )"
+                                               R"("type": "topic")"));
+  EXPECT_THAT(text("active_queues"), HasSubstr(R"("routing_key": "area.#")"));
+  (void)ask("add_consumer", R"({"queue": "r", "exchange": "other"})");
+  EXPECT_EQ(worker.queues_.back().binding, (QueueBinding{"other", "direct", "r"}));
+  (void)ask("add_consumer", R"({"queue": "f", "exchange_type": "fanout", "routing_key": ""})");
+  EXPECT_EQ(worker.queues_.back().binding, (QueueBinding{"f", "fanout", ""}));
+  EXPECT_THAT(text("add_consumer", R"({"queue": "q", "exchange": 5})"), HasSubstr("TypeError"));
+  worker.has_exchanges = false;
+  EXPECT_EQ(text("add_consumer", R"({"queue": "s", "exchange": "other"})"),
+            R"J({"error": "ValueError('this broker has no exchanges')"})J");
   worker.queue_fails = true;
   EXPECT_EQ(text("add_consumer", R"({"queue": "q"})"),
             R"J({"error": "OperationalError('the broker is out')"})J");

@@ -39,7 +39,8 @@ class FakeControlled final : public Controlled {
   std::map<std::string, Stamps> active_stamps;  // by id
   WorkerFacts facts_;
   std::uint64_t memory = 0;
-  std::vector<QueueName> queues_{QueueName{"celery"}};
+  std::vector<ConsumedQueue> queues_{{QueueName{"celery"}}};
+  bool has_exchanges = true;
   bool queue_fails = false;
   std::vector<std::pair<std::string, int>> terminated;
   std::map<std::string, std::pair<std::string, double>> rates;
@@ -65,14 +66,15 @@ class FakeControlled final : public Controlled {
   }
   [[nodiscard]] std::string report() override { return "\nsoftware -> umbel\n"; }
   [[nodiscard]] std::uint64_t resident_memory() override { return memory; }
-  [[nodiscard]] std::vector<QueueName> queues() override { return queues_; }
-  [[nodiscard]] Result<void> add_queue(const QueueName& queue) override {
+  [[nodiscard]] std::vector<ConsumedQueue> queues() override { return queues_; }
+  [[nodiscard]] Result<void> add_queue(const ConsumedQueue& queue) override {
     if (queue_fails) return unavailable("the broker is out");
+    if (queue.binding && !has_exchanges) return invalid("this broker has no exchanges");
     queues_.push_back(queue);
     return {};
   }
   [[nodiscard]] Result<void> cancel_queue(const QueueName& queue) override {
-    std::erase(queues_, queue);
+    std::erase_if(queues_, [&](const ConsumedQueue& each) { return each.name == queue; });
     return {};
   }
   [[nodiscard]] bool terminate(const std::string& id, int signal) override {
@@ -104,6 +106,11 @@ class FakeControlled final : public Controlled {
   void limit_time(const std::string& task, std::optional<double> soft,
                   std::optional<double> hard) override {
     times[task] = {soft, hard};
+  }
+  [[nodiscard]] TimeLimitPair time_limits(const RegisteredTask& task) override {
+    const auto set = times.find(task.entry.name);
+    if (set == times.end()) return {task.options.soft_time_limit, task.options.time_limit};
+    return {set->second.first, set->second.second};
   }
   [[nodiscard]] bool tell_of_tasks(bool on) override { return std::exchange(tells, on) != on; }
   void beat() override { ++beats; }

@@ -10,6 +10,11 @@ namespace umbel {
 namespace {
 constexpr std::chrono::milliseconds kLongestWait{500};
 constexpr std::chrono::milliseconds kLongestPause{1000};  // between tries
+
+Result<void> add_to(Consumer& consumer, const ConsumedQueue& queue) {
+  if (queue.binding) return consumer.add_queue_from(queue.name, *queue.binding);
+  return consumer.add_queue(queue.name);
+}
 }  // namespace
 
 Fetcher::Fetcher(Parts parts, std::string name, std::unique_ptr<Consumer> consumer,
@@ -34,21 +39,22 @@ std::shared_ptr<Consumer> Fetcher::consumer() const {
   return consumer_;
 }
 
-Result<void> Fetcher::add_queue(const QueueName& queue) {
+Result<void> Fetcher::add_queue(const ConsumedQueue& queue) {
   if (!parts_.queues.add(queue)) return {};
   const auto now = consumer();
   if (!now) return {};
-  auto added = now->add_queue(queue);
-  if (!added) parts_.queues.remove(queue);
+  auto added = add_to(*now, queue);
+  if (!added) parts_.queues.remove(queue.name);
   return added;
 }
 
 Result<void> Fetcher::cancel_queue(const QueueName& queue) {
-  if (!parts_.queues.remove(queue)) return {};
+  auto removed = parts_.queues.remove(queue);
+  if (!removed) return {};
   const auto now = consumer();
   if (!now) return {};
   auto gone = now->cancel_queue(queue);
-  if (!gone) parts_.queues.add(queue);
+  if (!gone) parts_.queues.add(std::move(*removed));
   return gone;
 }
 
@@ -143,7 +149,14 @@ void Fetcher::failed(const char* call, const Error& error, const std::stop_token
 
 void Fetcher::reconnect(const std::stop_token& stop) {
   ConsumeOptions options;
-  options.queues = parts_.queues.list();
+  // Those from exchanges of their own come afterwards, unless there are no others to begin with.
+  const auto wanted = parts_.queues.list();
+  for (const auto& queue : wanted) {
+    if (!queue.binding) options.queues.push_back(queue.name);
+  }
+  if (options.queues.empty()) {
+    for (const auto& queue : wanted) options.queues.push_back(queue.name);
+  }
   options.prefetch = parts_.prefetch() + slots_->aside();
   options.consumer = name_;
   if (options.queues.empty()) {  // all were cancelled
@@ -163,14 +176,15 @@ void Fetcher::reconnect(const std::stop_token& stop) {
   }
   // What came or went while this was under way.
   const auto now = parts_.queues.list();
-  const auto among = [](const std::vector<QueueName>& queues, const QueueName& queue) {
-    return std::ranges::find(queues, queue) != queues.end();
-  };
   for (const auto& queue : now) {
-    if (!among(options.queues, queue)) (void)consumer_->add_queue(queue);
+    if (std::ranges::find(options.queues, queue.name) == options.queues.end()) {
+      (void)add_to(*consumer_, queue);
+    }
   }
   for (const auto& queue : options.queues) {
-    if (!among(now, queue)) (void)consumer_->cancel_queue(queue);
+    if (std::ranges::find(now, queue, &ConsumedQueue::name) == now.end()) {
+      (void)consumer_->cancel_queue(queue);
+    }
   }
 }
 

@@ -47,7 +47,7 @@ class Fetcher {
   [[nodiscard]] std::optional<Error> outage() const { return outage_.current(); }
 
   // What is consumed changes now, or with the next connection. On an error it stays as it was.
-  [[nodiscard]] Result<void> add_queue(const QueueName& queue);
+  [[nodiscard]] Result<void> add_queue(const ConsumedQueue& queue);
   // What is held of it stays held.
   [[nodiscard]] Result<void> cancel_queue(const QueueName& queue);
   [[nodiscard]] std::size_t prefetch() const;  // that the broker is told

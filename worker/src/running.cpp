@@ -205,7 +205,7 @@ WorkerEvent Worker::Impl::Running::describe(WorkerEventType type) const {
   if (!w.options.metrics_address.empty()) event.metrics_address = w.options.metrics_address;
   event.slots = static_cast<std::int64_t>(pool.size());
   std::string names;
-  for (const auto& queue : queues.list()) names += (names.empty() ? "" : ",") + queue.str();
+  for (const auto& queue : queues.list()) names += (names.empty() ? "" : ",") + queue.name.str();
   event.queues = names;
   event.stuck = static_cast<std::int64_t>(pool.stuck());
   return event;

@@ -117,6 +117,12 @@ std::vector<CatalogueEntry> TaskRegistry::entries() const {
   return entries;
 }
 
+std::vector<std::string> TaskRegistry::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, task] : tasks_) names.push_back(name);
+  return names;
+}
+
 std::vector<QueueName> TaskRegistry::queues() const {
   std::set<QueueName> queues;
   for (const auto& [name, task] : tasks_) {

@@ -16,14 +16,18 @@ std::optional<double> first_of(const std::optional<double>& a, const std::option
 
 }  // namespace
 
-TimeLimitPair TimeLimits::of(const celery::TaskMessage& task, const TaskOptions& options) const {
-  TimeLimitPair declared{options.soft_time_limit, options.time_limit};
+TimeLimitPair TimeLimits::declared(const std::string& task, const TaskOptions& options) const {
   if (any_set_.load(std::memory_order_acquire)) {
     const std::shared_lock lock{mutex_};
-    if (const auto found = set_.find(task.task); found != set_.end()) declared = found->second;
+    if (const auto found = set_.find(task); found != set_.end()) return found->second;
   }
-  return {first_of(task.soft_time_limit, declared.soft, own_.soft),
-          first_of(task.time_limit, declared.hard, own_.hard)};
+  return {options.soft_time_limit, options.time_limit};
+}
+
+TimeLimitPair TimeLimits::of(const celery::TaskMessage& task, const TaskOptions& options) const {
+  const auto its = declared(task.task, options);
+  return {first_of(task.soft_time_limit, its.soft, own_.soft),
+          first_of(task.time_limit, its.hard, own_.hard)};
 }
 
 void TimeLimits::set(const std::string& task, TimeLimitPair limits) {

@@ -28,6 +28,8 @@ class TimeLimits {
 
   // Each of the two by itself. What is no number above 0 and below 1e7 is no limit.
   [[nodiscard]] TimeLimitPair of(const celery::TaskMessage& task, const TaskOptions& options) const;
+  // Those of a task without a message and without the worker's.
+  [[nodiscard]] TimeLimitPair declared(const std::string& task, const TaskOptions& options) const;
   // From now on instead of what the task declares, for runs that start later.
   void set(const std::string& task, TimeLimitPair limits);
   [[nodiscard]] TimeLimitPair own() const { return own_; }

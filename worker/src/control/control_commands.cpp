@@ -201,28 +201,32 @@ Reply heartbeat(CommandContext& c, const Arguments&) {
   return json::value(nullptr);
 }
 
-// A queue is read through the direct exchange of its own name, which is how Celery declares one
-// that it is only given the name of.
+// Nothing: as Celery declares a queue that it is only given the name of.
+Result<std::optional<QueueBinding>> binding_of(const Arguments& arguments,
+                                               const std::string& queue) {
+  const auto exchange = arguments.text("exchange"), type = arguments.text("exchange_type"),
+             key = arguments.text("routing_key");
+  for (const auto* const read : {&exchange, &type, &key}) {
+    if (!*read) return read->error();
+  }
+  QueueBinding binding;
+  binding.exchange = exchange->empty() ? queue : *exchange;
+  if (!type->empty()) binding.type = *type;
+  binding.key = arguments.find("routing_key") == nullptr ? queue : *key;
+  std::optional<QueueBinding> made;
+  if (binding != QueueBinding{queue, "direct", queue}) made = std::move(binding);
+  return made;
+}
+
 Reply add_consumer(CommandContext& c, const Arguments& arguments) {
   const auto queue = arguments.text("queue");
   if (!queue) return queue.error();
   if (queue->empty()) return arguments.wrong("queue", "the name of a queue");
-  for (const auto* const name : {"exchange", "routing_key"}) {
-    const auto given = arguments.text(name);
-    if (!given) return given.error();
-    if (!given->empty() && *given != *queue) {
-      return raised_as("ValueError", std::string{name} + " `" + *given +
-                                         "` is not available here (allowed: the queue's own name)");
-    }
-  }
-  const auto type = arguments.text("exchange_type");
-  if (!type) return type.error();
-  if (!type->empty() && *type != "direct") {
-    return raised_as("ValueError",
-                     "exchange_type `" + *type + "` is not available here (allowed: direct)");
-  }
-  if (const auto added = c.worker.add_queue(QueueName{*queue}); !added) {
-    return raised_as("OperationalError", added.error().what);
+  const auto binding = binding_of(arguments, *queue);
+  if (!binding) return binding.error();
+  if (const auto added = c.worker.add_queue({QueueName{*queue}, *binding}); !added) {
+    return raised_as(added.error().code == Errc::Invalid ? "ValueError" : "OperationalError",
+                     added.error().what);
   }
   return ok("add consumer " + *queue);
 }

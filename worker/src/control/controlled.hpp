@@ -12,9 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include "consumed_queues.hpp"
 #include "held_task.hpp"
 #include "lamport_clock.hpp"
 #include "revoked_set.hpp"
+#include "time_limits.hpp"
 #include "umbel/base/ids.hpp"
 #include "umbel/base/result.hpp"
 #include "umbel/worker/task.hpp"
@@ -69,8 +71,9 @@ class Controlled {
   [[nodiscard]] virtual std::string report() = 0;
   [[nodiscard]] virtual std::uint64_t resident_memory() = 0;  // bytes; 0: unknown
 
-  [[nodiscard]] virtual std::vector<QueueName> queues() = 0;
-  [[nodiscard]] virtual Result<void> add_queue(const QueueName& queue) = 0;
+  [[nodiscard]] virtual std::vector<ConsumedQueue> queues() = 0;
+  // Invalid: this broker cannot bind a queue like that.
+  [[nodiscard]] virtual Result<void> add_queue(const ConsumedQueue& queue) = 0;
   [[nodiscard]] virtual Result<void> cancel_queue(const QueueName& queue) = 0;
 
   // Ends a running task. False: it does not run here.
@@ -84,6 +87,9 @@ class Controlled {
   [[nodiscard]] virtual std::string rate_limit(const std::string& task) = 0;  // empty: none
   virtual void limit_time(const std::string& task, std::optional<double> soft,
                           std::optional<double> hard) = 0;
+
+  // What was set for it here, else what it declares.
+  [[nodiscard]] virtual TimeLimitPair time_limits(const RegisteredTask& task) = 0;
 
   // True: that was a change.
   [[nodiscard]] virtual bool tell_of_tasks(bool on) = 0;

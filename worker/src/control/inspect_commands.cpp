@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "command.hpp"
 #include "revoked_exchange.hpp"
@@ -46,29 +48,43 @@ Reply revoked(CommandContext& c, const Arguments&) {
   return json::value(std::move(ids));
 }
 
-// An attribute as Python's str() of it; nothing: the task has none, or None.
-std::optional<std::string> attribute(Controlled& worker, const CatalogueEntry& entry,
+std::string truth(bool value) { return value ? "True" : "False"; }
+
+std::optional<std::string> seconds(const std::optional<double>& value) {
+  if (!value) return std::nullopt;
+  return celery::repr(json::value(*value));
+}
+
+// An attribute of a task as Python's str() of it; nothing: it has none of that name, or None. Those
+// that are the same for every task are what Celery's would be for what this worker does.
+std::optional<std::string> attribute(Controlled& worker, const RegisteredTask& task,
                                      std::string_view name) {
-  const auto* const task = worker.tasks().find(entry.name);
-  if (task == nullptr) return std::nullopt;
-  const auto& options = task->options;
-  const auto truth = [](bool value) { return std::string{value ? "True" : "False"}; };
-  if (name == "name") return entry.name;
-  if (name == "queue") return entry.queue.str();
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kAlike{
+      {{"acks_late", "True"},
+       {"acks_on_failure_or_timeout", "True"},
+       {"resultrepr_maxsize", "1024"},
+       {"send_events", "True"},
+       {"serializer", "json"},
+       {"store_eager_result", "False"},
+       {"store_errors_even_if_ignored", "False"},
+       {"trail", "True"},
+       {"typing", "True"}}};
+  const auto& options = task.options;
+  if (name == "name") return task.entry.name;
+  if (name == "queue" && !task.hidden) return options.queue.str();
   if (name == "rate_limit") {
-    auto rate = worker.rate_limit(entry.name);
+    auto rate = worker.rate_limit(task.entry.name);
     return rate.empty() ? std::nullopt : std::optional{std::move(rate)};
   }
   if (name == "max_retries") return std::to_string(options.retry.max_retries);
-  if (name == "soft_time_limit" && options.soft_time_limit) {
-    return celery::repr(json::value(*options.soft_time_limit));
-  }
-  if (name == "time_limit" && options.time_limit) {
-    return celery::repr(json::value(*options.time_limit));
-  }
+  if (name == "soft_time_limit") return seconds(worker.time_limits(task).soft);
+  if (name == "time_limit") return seconds(worker.time_limits(task).hard);
   if (name == "ignore_result") return truth(options.ignore_result);
-  if (name == "acks_late" || name == "track_started") return truth(true);
-  if (name == "serializer") return "json";
+  if (name == "track_started") return truth(options.track_started);
+  if (name == "reject_on_worker_lost") return truth(options.reject_on_worker_lost);
+  const auto* const alike =
+      std::ranges::find(kAlike, name, [](const auto& one) { return one.first; });
+  if (alike != kAlike.end()) return std::string{alike->second};
   return std::nullopt;
 }
 
@@ -76,16 +92,18 @@ Reply registered(CommandContext& c, const Arguments& arguments) {
   auto wanted = arguments.texts("taskinfoitems");
   if (!wanted) return wanted.error();
   if (wanted->empty()) *wanted = {"exchange", "routing_key", "rate_limit"};
+  const bool all_of_them = arguments.truth("builtins");
   json::array all;
-  for (const auto& entry : c.worker.tasks().entries()) {
-    if (entry.name.starts_with("celery.") && !arguments.truth("builtins")) continue;
+  for (const auto& task_name : c.worker.tasks().names()) {
+    const auto* const task = c.worker.tasks().find(task_name);
+    if ((task->hidden || task_name.starts_with("celery.")) && !all_of_them) continue;
     std::string attributes;
     for (const auto& name : *wanted) {
-      if (const auto value = attribute(c.worker, entry, name)) {
+      if (const auto value = attribute(c.worker, *task, name)) {
         attributes += (attributes.empty() ? "" : " ") + name + "=" + *value;
       }
     }
-    all.emplace_back(attributes.empty() ? entry.name : entry.name + " [" + attributes + "]");
+    all.emplace_back(attributes.empty() ? task_name : task_name + " [" + attributes + "]");
   }
   return json::value(std::move(all));
 }
@@ -119,7 +137,7 @@ Reply report(CommandContext& c, const Arguments&) { return ok(c.worker.report())
 
 Reply active_queues(CommandContext& c, const Arguments&) {
   json::array all;
-  for (const auto& queue : c.worker.queues()) all.push_back(queue_document(queue.str()));
+  for (const auto& queue : c.worker.queues()) all.push_back(queue_document(queue));
   return json::value(std::move(all));
 }
 

@@ -164,17 +164,19 @@ json::object stats_document(const WorkerFacts& facts, std::int64_t pid, std::int
   return document;
 }
 
-json::object queue_document(const std::string& name) {
+json::object queue_document(const ConsumedQueue& queue) {
+  const auto& name = queue.name.str();
+  const auto from = queue.binding.value_or(QueueBinding{name, "direct", name});
   return {{"name", name},
-          {"exchange", json::object{{"name", name},
-                                    {"type", "direct"},
+          {"exchange", json::object{{"name", from.exchange},
+                                    {"type", from.type},
                                     {"arguments", nullptr},
                                     {"durable", true},
                                     {"passive", false},
                                     {"auto_delete", false},
                                     {"delivery_mode", nullptr},
                                     {"no_declare", false}}},
-          {"routing_key", name},
+          {"routing_key", from.key},
           {"queue_arguments", nullptr},
           {"binding_arguments", nullptr},
           {"consumer_arguments", nullptr},

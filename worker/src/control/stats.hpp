@@ -13,8 +13,9 @@ namespace umbel {
 [[nodiscard]] boost::json::object stats_document(const WorkerFacts& facts, std::int64_t pid,
                                                  std::int64_t clock, const rusage& used);
 
-// A queue as Celery declares it by name: a direct exchange and a routing key of the same name.
-[[nodiscard]] boost::json::object queue_document(const std::string& name);
+// A queue as Celery declares it: if nothing else was asked for, with a direct exchange and a
+// routing key of its own name.
+[[nodiscard]] boost::json::object queue_document(const ConsumedQueue& queue);
 
 // A broker's URL as Celery's connection describes itself; the password is left out.
 [[nodiscard]] boost::json::object broker_document(const std::string& url);

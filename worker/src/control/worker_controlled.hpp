@@ -59,8 +59,8 @@ class WorkerControlled final : public Controlled {
   [[nodiscard]] std::string report() override;
   [[nodiscard]] std::uint64_t resident_memory() override;
 
-  [[nodiscard]] std::vector<QueueName> queues() override { return parts_.queues.list(); }
-  [[nodiscard]] Result<void> add_queue(const QueueName& queue) override {
+  [[nodiscard]] std::vector<ConsumedQueue> queues() override { return parts_.queues.list(); }
+  [[nodiscard]] Result<void> add_queue(const ConsumedQueue& queue) override {
     return parts_.fetcher.add_queue(queue);
   }
   [[nodiscard]] Result<void> cancel_queue(const QueueName& queue) override {
@@ -82,6 +82,10 @@ class WorkerControlled final : public Controlled {
   void limit_time(const std::string& task, std::optional<double> soft,
                   std::optional<double> hard) override {
     parts_.time_limits.set(task, {soft, hard});
+  }
+
+  [[nodiscard]] TimeLimitPair time_limits(const RegisteredTask& task) override {
+    return parts_.time_limits.declared(task.entry.name, task.options);
   }
 
   [[nodiscard]] bool tell_of_tasks(bool on) override { return parts_.events.tell_of_tasks(on); }

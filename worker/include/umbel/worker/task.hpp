@@ -245,7 +245,8 @@ class TaskRegistry {
 
   [[nodiscard]] const RegisteredTask* find(const std::string& name) const;  // null: not registered
   [[nodiscard]] std::vector<CatalogueEntry> entries() const;                // by name
-  [[nodiscard]] std::vector<QueueName> queues() const;  // that the tasks name, each once
+  [[nodiscard]] std::vector<std::string> names() const;  // Celery's own too, in order
+  [[nodiscard]] std::vector<QueueName> queues() const;   // that the tasks name, each once
 
  private:
   template <class A>
