@@ -58,6 +58,9 @@ describe('the line of the workers', () => {
   it('counts who is there', () => {
     assert.equal(workersWords([worker({ active: 3 }), worker({ name: 'w2' })], NOW).text, '2 workers online, 3 of 8 slots in use.');
     assert.equal(workersWords([worker({ active: 4 })], NOW).text, '1 worker online, 4 of 4 slots in use. All are busy.');
+    const mute = workersWords([worker({ name: 'w1', silent: true }), worker({ name: 'w2' })], NOW);
+    assert.equal(mute.level, 'warn');
+    assert.match(mute.text, /^w1 tells of no task that runs there; 2 workers online/);
   });
   it('says who is lost before who is stuck', () => {
     const lost = worker({ name: 'w2', status: 'lost', last_seen: NOW - 240 });

@@ -95,6 +95,11 @@ export function workersWords(workers: Worker[], now: number): Words {
       text: `${first.name} has ${count(first.stuck)} of ${plural(first.slots, 'slot')} stuck in tasks that do not return; ${plural(online.length, 'worker')} online.`,
     };
   }
+  const mute = online.filter((worker) => worker.silent);
+  if (mute[0]) {
+    const more = mute.length > 1 ? ` and ${plural(mute.length - 1, 'other')}` : '';
+    return { level: 'warn', text: `${mute[0].name}${more} tell${mute.length > 1 ? '' : 's'} of no task that runs there; ${plural(online.length, 'worker')} online, ${busy}.` };
+  }
   const full = active >= slots && slots > 0 ? ' All are busy.' : '';
   return { level: 'ok', text: `${plural(online.length, 'worker')} online, ${busy}.${full}` };
 }
