@@ -137,13 +137,17 @@ TEST_F(ActionsTest, answers_flowers_revoke_and_terminate_is_more_not_less) {
 }
 
 TEST_F(ActionsTest, a_body_that_names_no_tasks_is_refused_with_what_is_allowed) {
-  for (const std::string body :
-       {"", "[]", "{}", R"({"ids": []})", R"({"ids": [1]})", R"({"ids": "x"})"}) {
+  const std::vector<std::string> bodies{
+      "", "[]", "{}", R"({"ids": []})", R"({"ids": [1]})", R"({"ids": "x"})"};
+  for (const std::string& body : bodies) {
     const auto response = ask("/api/tasks/retry", "POST", body);
     EXPECT_EQ(response.status, 400) << body;
     EXPECT_THAT(response.body, HasSubstr("1 to 1000 ids"));
   }
-  EXPECT_TRUE(audit().empty());
+  const auto lines = audit();
+  ASSERT_EQ(lines.size(), bodies.size()) << "who tried is noted, and why it was refused";
+  EXPECT_EQ(lines.front().at("action"), "task.retry");
+  EXPECT_THAT(std::string{lines.front().at("outcome").as_string()}, HasSubstr("1 to 1000 ids"));
 }
 
 TEST_F(ActionsTest, the_log_goes_page_by_page) {
