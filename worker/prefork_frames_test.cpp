@@ -47,6 +47,7 @@ TEST(PreforkFrames, CarryARun) {
 
 TEST(PreforkFrames, CarryWhatARunEndsIn) {
   Ending ending;
+  ending.python = "[NaN]";
   ending.state = TaskState::Failure;
   ending.result = "{}";
   ending.traceback = "t";
@@ -58,6 +59,7 @@ TEST(PreforkFrames, CarryWhatARunEndsIn) {
   const auto done = round_trip(Done{2, ending});
   EXPECT_EQ(done.job, 2U);
   EXPECT_EQ(done.ending.state, TaskState::Failure);
+  EXPECT_EQ(done.ending.python, "[NaN]");
   EXPECT_EQ(done.ending.retry_in, 5ms);
   EXPECT_EQ(done.ending.signal, 9);
   for (const auto state : {TaskState::Success, TaskState::Retry, TaskState::Revoked}) {

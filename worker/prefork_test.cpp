@@ -10,6 +10,7 @@
 #include "child_tasks.hpp"
 #include "children.hpp"
 #include "control_client.hpp"
+#include "fake_callers.hpp"
 #include "stand.hpp"
 #include "umbel/metrics/catalogue.hpp"
 
@@ -53,6 +54,24 @@ TEST_F(Prefork, RunsATaskInAProcessOfItsOwn) {
   EXPECT_NE(task.result, std::to_string(getpid()));
   EXPECT_EQ(run("same", R"([{"a": [1, null, "\u00e9", 1.5, -7]}])").result,
             R"({"a": [1, null, "\u00e9", 1.5, -7]})");
+}
+
+TEST_F(Prefork, HandsNumbersThatAreNoneToCallersAndToWhatFollows) {
+  testing::FakeCallers callers;
+  stand.options.callers = &callers;
+  const auto worker = stand.start();
+  celery::TaskMessage task;
+  task.task = "same";
+  task.args = Stand::json("[[NaN, -Infinity]]").as_array();
+  task.embed =
+      Stand::json(
+          R"({"chain": [{"task": "same", "options": {"task_id": "next", "queue": "umbel"}}]})")
+          .as_object();
+  const auto first = stand.send(std::move(task));
+  EXPECT_EQ(stand.result_of(TaskId{"next"}, 30s).result, "[null, null]");
+  EXPECT_TRUE(eventually([&] { return callers.told().size() == 2; }));
+  for (const auto& told : callers.told()) EXPECT_EQ(told.result, "[NaN, -Infinity]") << told.id;
+  EXPECT_EQ(callers.told()[0].id, first);
 }
 
 TEST_F(Prefork, TellsWhatATaskThrewAsThreadsDo) {

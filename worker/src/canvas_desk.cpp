@@ -110,7 +110,7 @@ Result<celery::Following> CanvasDesk::after(const Ended& ended, const Ending& en
   if (ending.state != TaskState::Success) return celery::after_failure(task, near);
   if (ending.value) return celery::after_success(task, *ending.value, near);
   // What comes out of a task's own process comes as text.
-  const auto value = celery::parse_json(ending.result);
+  const auto value = celery::parse_json(ending.python.value_or(ending.result));
   if (!value) return value.error();
   return celery::after_success(task, *value, near);
 }

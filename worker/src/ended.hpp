@@ -25,6 +25,7 @@ struct Ended {
   std::string line;                     // for --log-tasks; empty: none
   std::unique_ptr<RunContext> context;  // for the hook; null: it never ran
   std::string message;                  // for the hook
+  std::optional<std::string> for_callers{};  // the result, where it is another one than the store's
   // Tasks of its chain that ended with it, as they would have been sent.
   std::vector<celery::TaskMessage> fallen{};
   std::optional<FinishedRun> also{};  // to be stored as well: what falls with a revoked task

@@ -89,7 +89,10 @@ Ending succeeded(boost::json::value value, bool ignore_result) {
         raised(Raised::Kind::Final, "ValueError",
                fmt::format("the result is nested deeper than {} levels", celery::kMaxDepth)));
   }
-  if (!ignore_result) ending.result = celery::to_json(value);
+  if (!ignore_result) {
+    ending.result = celery::to_json(value);
+    if (celery::has_not_finite(value)) ending.python = celery::to_python_json(value);
+  }
   if (ending.result.size() > celery::kMaxBody) {
     return failed(raised(Raised::Kind::Final, "ValueError",
                          fmt::format("the result has {} bytes (at most {})", ending.result.size(),

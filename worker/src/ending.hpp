@@ -36,6 +36,8 @@ struct Ending {
   std::string result = "null";           // JSON text for the store
   // With Success: what was returned. Nothing: `result` is the text of it.
   std::optional<boost::json::value> value;
+  // The same for Python callers, who know NaN and the infinities. Nothing: it is `result`.
+  std::optional<std::string> python;
   std::string traceback;  // empty: none
   std::string shown;      // repr of the value or exception, for events and logs
   std::string message;    // `Type: message`; empty for Success

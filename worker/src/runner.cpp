@@ -254,7 +254,10 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
   }
   conclude(ended, *ending, by_, parts_.clock.wall(), runtime);
   auto& finished = *ended.finished;
-  if (ignored && followed && finished.state == TaskState::Success) finished.result = "null";
+  if (ignored && followed && finished.state == TaskState::Success) {
+    finished.result = "null";
+    ended.for_callers.reset();
+  }
 }
 
 }  // namespace umbel

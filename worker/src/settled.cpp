@@ -66,7 +66,7 @@ std::optional<Settled> settled_of(Ended& ended, const FinishOutcome* outcome) {
     auto& run = *ended.finished;
     auto& result = settled.result;
     result.state = run.state;
-    result.result = std::move(run.result);
+    result.result = ended.for_callers ? std::move(*ended.for_callers) : std::move(run.result);
     if (is_traced(run)) result.traceback = std::move(run.traceback);
     result.children = std::move(run.children);
     settled.fallen = std::move(ended.fallen);

@@ -90,6 +90,20 @@ std::string to_python_json(const json::value& value) {
   return out;
 }
 
+bool has_not_finite(const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::double_:
+      return !std::isfinite(value.get_double());
+    case json::kind::array:
+      return std::ranges::any_of(value.get_array(), has_not_finite);
+    case json::kind::object:
+      return std::ranges::any_of(value.get_object(),
+                                 [](const auto& member) { return has_not_finite(member.value()); });
+    default:
+      return false;
+  }
+}
+
 bool deeper_than(const json::value& value, std::size_t most) {
   if (!value.is_structured()) return false;
   if (most == 0) return true;

@@ -224,12 +224,13 @@ std::uint8_t number_of(TaskState state) {
 // The value that was returned stays behind: its text says the same.
 void put(WireWriter& to, const Done& it) {
   const auto& [job, ending] = it;
-  const auto& [state, result, value, traceback, shown, message, retry_in, postponed, expired,
-               signal] = ending;
+  const auto& [state, result, value, python, traceback, shown, message, retry_in, postponed,
+               expired, signal] = ending;
   (void)value;
   to.number(job);
   to.number(number_of(state));
   to.text(result);
+  to.maybe(python, [&to](const std::string& text) { to.text(text); });
   to.text(traceback);
   to.text(shown);
   to.text(message);
@@ -243,6 +244,7 @@ void get(WireReader& from, Done& it) {
   auto& ending = it.ending;
   ending.state = kEndStates[from.choice(std::size(kEndStates) - 1)];
   ending.result = from.text();
+  ending.python = from.maybe<std::string>([&from] { return std::string{from.text()}; });
   ending.traceback = from.text();
   ending.shown = from.text();
   ending.message = from.text();

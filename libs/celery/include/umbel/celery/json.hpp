@@ -24,6 +24,9 @@ inline constexpr std::size_t kMaxDepth = 64;
 // workers read. No browser does.
 [[nodiscard]] std::string to_python_json(const boost::json::value& value);
 
+// Whether NaN or an infinity is in it.
+[[nodiscard]] bool has_not_finite(const boost::json::value& value);
+
 // Whether arrays and objects stand in one another more than `most` deep. Looks no deeper than that.
 [[nodiscard]] bool deeper_than(const boost::json::value& value, std::size_t most);
 
