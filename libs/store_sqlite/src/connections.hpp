@@ -59,11 +59,7 @@ class Writer {
   template <class Work>
   auto write(const std::string& doing, Work&& work) -> std::invoke_result_t<Work&, Connection&> {
     const std::scoped_lock lock{mutex_};
-    if (open_again_ && sqlite::has_moved(connection_->database())) {
-      auto database = open_again_();
-      if (!database) return database.error();
-      connection_ = std::make_unique<Connection>(std::move(*database));
-    }
+    if (auto there = follow_file(); !there) return there.error();
     try {
       sqlite::WriteTransaction transaction{connection_->database()};
       auto result = work(*connection_);
@@ -74,7 +70,48 @@ class Writer {
     }
   }
 
+  // One snapshot, for what is about to be written: its pages stay here, where a connection that
+  // only reads has to fetch them anew after each transaction of ours. Waits for these.
+  template <class Work>
+  auto read(const std::string& doing, Work&& work) -> std::invoke_result_t<Work&, Connection&> {
+    const std::scoped_lock lock{mutex_};
+    if (auto there = follow_file(); !there) return there.error();
+    try {
+      const ReadTransaction transaction{*connection_};
+      return work(*connection_);
+    } catch (const SQLite::Exception& failure) {
+      return sqlite::to_error(failure, doing);
+    }
+  }
+
  private:
+  // Ended whatever happens inside: nothing was changed.
+  class ReadTransaction {
+   public:
+    explicit ReadTransaction(Connection& connection) : connection_{connection} {
+      connection_.run("BEGIN");
+    }
+    ~ReadTransaction() {
+      try {
+        connection_.run("ROLLBACK");
+      } catch (const SQLite::Exception&) {  // SQLite has ended it already
+      }
+    }
+    ReadTransaction(const ReadTransaction&) = delete;
+    ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+   private:
+    Connection& connection_;
+  };
+
+  [[nodiscard]] Result<void> follow_file() {
+    if (!open_again_ || !sqlite::has_moved(connection_->database())) return {};
+    auto database = open_again_();
+    if (!database) return database.error();
+    connection_ = std::make_unique<Connection>(std::move(*database));
+    return {};
+  }
+
   std::mutex mutex_;
   std::unique_ptr<Connection> connection_;
   Open open_again_;

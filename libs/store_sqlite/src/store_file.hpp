@@ -35,6 +35,13 @@ struct StoreFile {
     if (!done) damage.note(done.error());
     return done;
   }
+  // What reads before it writes, in the same place: see Writer::read.
+  template <class Work>
+  auto read_first(std::string_view doing, Work&& work) {
+    auto done = writer.read(fmt::format("{} in {}", doing, path), std::forward<Work>(work));
+    if (!done) damage.note(done.error());
+    return done;
+  }
   template <class Work>
   auto read(std::string_view doing, Work&& work) {
     auto done = readers.read(fmt::format("{} in {}", doing, path), std::forward<Work>(work));
