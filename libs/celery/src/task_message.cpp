@@ -190,7 +190,7 @@ Result<void> read_headers(const json::object& headers, TaskMessage& task) {
 }
 
 void keep_extra_headers(json::object& headers, TaskMessage& task) {
-  const json::object defaults = default_headers();
+  static const json::object defaults = default_headers();
   for (auto& member : headers) {
     if (is_own_header(text_of(member.key()))) continue;
     const json::value* const usual = defaults.if_contains(member.key());
