@@ -310,6 +310,13 @@ std::size_t Pool::told_together() const {
   return static_cast<std::size_t>(std::clamp(fit, 1.0, most));
 }
 
+// While one slot tells the store of some, another that told of those behind them would put these
+// in front: they would run, and be acknowledged, out of turn.
+bool Pool::can_start() const {
+  if (waiting_.empty()) return false;
+  return !telling_ || waiting_.front().begun || waiting_.front().redelivered;
+}
+
 std::optional<Job> Pool::take_next(std::unique_lock<std::mutex>& lock) {
   Job first = std::move(waiting_.front());
   waiting_.pop_front();
@@ -323,9 +330,11 @@ std::optional<Job> Pool::take_next(std::unique_lock<std::mutex>& lock) {
   }
   // One alone is told by its run, which waits for a store that does not answer.
   if (batch.size() > 1) {
+    telling_ = true;
     lock.unlock();
     begin_(batch);
     lock.lock();
+    telling_ = false;
     if (closed_) {
       for (auto& job : batch) {
         Ended back;
@@ -360,7 +369,7 @@ bool Pool::wait_for_job(std::unique_lock<std::mutex>& lock, Slot& slot,
   for (;;) {
     if (!make_ready(lock, slot, stop)) return false;
     const auto something = [this, &slot] {
-      return !waiting_.empty() || there_ > wanted_ || slot.retired;
+      return can_start() || there_ > wanted_ || slot.retired;
     };
     if (!callers_->can_kill()) {
       submitted_.wait(lock, stop, something);
@@ -371,7 +380,7 @@ bool Pool::wait_for_job(std::unique_lock<std::mutex>& lock, Slot& slot,
       submitted_.notify_one();  // the word may have been for a job
       return false;
     }
-    if (waiting_.empty()) return false;  // told to stop, and nothing left
+    if (!can_start()) return false;  // told to stop, and nothing left
     if (slot.tools.caller->can_call()) return true;
   }
 }

@@ -144,6 +144,7 @@ class Pool {
   // Nothing: the pool was closed meanwhile. `lock` is held before and after.
   [[nodiscard]] std::optional<Job> take_next(std::unique_lock<std::mutex>& lock);
   [[nodiscard]] std::size_t told_together() const;
+  [[nodiscard]] bool can_start() const;  // the next job; the lock is held
 
   std::shared_ptr<Callers> callers_;
   Begin begin_;
@@ -158,6 +159,7 @@ class Pool {
   std::uint64_t started_ = 0;
   std::unordered_map<const RegisteredTask*, std::uint64_t> totals_;
   std::optional<double> lately_;  // seconds that a run took, smoothed
+  bool telling_ = false;          // a slot tells the store of some that start
   bool closed_ = false;
   bool interrupted_ = false;
   std::size_t wanted_ = 0, there_ = 0;  // slots
