@@ -44,7 +44,7 @@ using umbel::Steady;
 
 constexpr std::size_t kTasksPerBatch = 8, kEventsPerTask = 3;
 constexpr std::size_t kEventsPerBatch = kTasksPerBatch * kEventsPerTask;
-constexpr seconds kCatchUp{120};
+constexpr seconds kCatchUp{300};
 constexpr seconds kStandstill{15};  // of what is taken in: nothing more comes
 
 struct Options {
