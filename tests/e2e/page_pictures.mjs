@@ -65,7 +65,7 @@ async function run() {
   });
   await step('a queue that stands still', async () => {
     for (let n = 0; n < 5; n += 1) await stack.post('/api/task/send-task/add', { kwargs: { x: n, y: 1 }, queue: 'mail' });
-    await take('queues', '/queues', 'tr[data-key="mail"] .warn');
+    await take('queues', '/queues', 'tr[data-key="mail"]:has-text("has stood still")');
   });
 }
 
