@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <thread>
 
 #include "fake_callers.hpp"
@@ -32,6 +33,13 @@ void add_tasks(TaskRegistry& tasks) {
               throw FinalTaskError{type, "boom"};
             },
             {"type"});
+  tasks.add(
+      "odd_numbers",
+      +[](TaskContext&) {
+        constexpr auto kMost = std::numeric_limits<double>::infinity();
+        return std::vector<double>{std::numeric_limits<double>::quiet_NaN(), kMost, -kMost, 1.5};
+      },
+      {});
   tasks.add("quiet", +[](TaskContext&) { return 1; }, {}, {.ignore_result = true});
   tasks.add("tracked", +[](TaskContext&) { return 2; }, {}, {.track_started = true});
   tasks.add("once_more",
@@ -199,6 +207,50 @@ TEST_F(WorkerCallers, AreToldByTheNextWorker) {
   EXPECT_EQ(told(id).reply_to, "the caller");
   EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
   EXPECT_EQ(stand.result_of(id).run, 0);  // it ran once
+}
+
+// The store has the result and somebody else can tell it: nothing is to be waited for.
+TEST_F(WorkerCallers, ThatCannotBeToldDoNotHoldUpTheStop) {
+  callers.out = true;
+  stand.options.stop_soft = 60s;
+  stand.options.stop_hard = 120s;
+  auto worker = stand.start();
+  const auto id = stand.send(message("add", {20, 22}));
+  ASSERT_TRUE(eventually([&] { return callers.refused >= 1; }));
+  const auto begin = Steady::now();
+  worker->stop();
+  EXPECT_LT(Steady::now() - begin, 60s);
+  worker.reset();
+  EXPECT_EQ(stand.queue().ready, 1U);
+  EXPECT_THAT(stand.lines("were not finished before the stop"), IsEmpty());
+  EXPECT_EQ(stand.find(id)->result, "42");
+  callers.out = false;
+  worker = stand.start();
+  EXPECT_EQ(told(id).result, "42");
+}
+
+// Acknowledged already, they are this worker's alone to tell: the stop gives them their time.
+TEST_F(WorkerCallers, OfWhomNobodyElseKnowsAreToldWithinTheTimeOfTheStop) {
+  callers.out = true;
+  stand.options.callers_patience = 0ms;
+  stand.options.stop_hard = 60s;
+  auto worker = stand.start();
+  const auto id = stand.send(message("add", {20, 22}));
+  ASSERT_TRUE(eventually([&] { return callers.refused >= 1 && stand.queues_empty(); }));
+  std::jthread stopping{[&] { worker->stop(); }};
+  const auto refused = callers.refused.load();
+  ASSERT_TRUE(eventually([&] { return callers.refused > refused; }));
+  callers.out = false;
+  stopping.join();
+  EXPECT_EQ(told(id).result, "42");
+}
+
+// JSON has no word for them; Python's has.
+TEST_F(WorkerCallers, LearnOfNumbersThatAreNoneInPythonsWords) {
+  const auto worker = stand.start();
+  const auto id = stand.send(message("odd_numbers"));
+  EXPECT_EQ(told(id).result, "[NaN, Infinity, -Infinity, 1.5]");
+  EXPECT_EQ(stand.result_of(id).result, "[null, null, null, 1.5]");
 }
 
 TEST_F(WorkerCallers, ShowInReadiness) {

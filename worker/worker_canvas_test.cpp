@@ -1,6 +1,7 @@
 // What follows a task in a worker: callbacks, chains, groups, chords, errbacks.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -377,6 +378,29 @@ TEST_F(WorkerCanvas, UnlocksAChordOfAPythonProducer) {
   EXPECT_EQ(stand.result_of(TaskId{"b"}).result, "6");
 }
 
+TEST_F(WorkerCanvas, LooksAtAChordAtOnceWhenItsLastOpenPartEndsHere) {
+  const auto worker = stand.start();
+  const char* const body = R"({"task": "sum", "options": {"task_id": "b"}})";
+  const auto send_part = [&](const char* id) {
+    auto part = message("add", "[1, 2]", R"({"chord": {"task": "sum"}})");
+    part.group = "gid";
+    part.id = TaskId{id};
+    (void)stand.send(part);
+  };
+  send_part("one");
+  (void)stand.result_of(TaskId{"one"});
+  // Its next look would be the last that anybody here waits for.
+  (void)stand.send("celery.chord_unlock", "[\"gid\", " + std::string{body} + "]",
+                   R"({"interval": 3600, "max_retries": null,
+                       "result": [[["one", null], null], [["two", null], null]]})");
+  ASSERT_TRUE(eventually([&] {
+    return !stand.lines("1 of 2 tasks of the header have not ended").empty() ||
+           stand.queue().delayed.value_or(0) > 0;
+  }));
+  send_part("two");
+  EXPECT_EQ(stand.result_of(TaskId{"b"}).result, "6");
+}
+
 // Counts chords as Redis does, in memory.
 class CountingCallers final : public CallerResults {
  public:
@@ -404,8 +428,10 @@ class CountingCallers final : public CallerResults {
   }
   Result<void> set_chord_size(const std::string& group, std::uint64_t size) override {
     const std::lock_guard lock{mutex_};
-    if (refusals > 0) {
-      --refusals;
+    if (never) return invalid("never, says the test");
+    if (out || refusals > 0) {
+      if (refusals > 0) --refusals;
+      ++refused;
       return unavailable("out, says the test");
     }
     chords_[group].size = size;
@@ -419,7 +445,9 @@ class CountingCallers final : public CallerResults {
     const auto found = told_.find(id);
     return found == told_.end() ? std::nullopt : std::optional{found->second};
   }
-  int refusals = 0;  // of the calls to come
+  int refusals = 0;                            // of the calls to come
+  std::atomic<bool> out{false}, never{false};  // of all that tell a size
+  std::atomic<int> refused{0};
 
  private:
   struct Chord {
@@ -456,6 +484,64 @@ TEST_F(WorkerCountedChords, RunTheirBodyWhenTheLastPartEnds) {
   EXPECT_EQ(stand.result_of(TaskId{"end"}).result, "1045");
   EXPECT_EQ(told("body").result, "45");
   EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+}
+
+constexpr const char* kThenAChord = R"({"chain": [
+    {"task": "celery.chord", "subtask_type": "chord", "options": {"task_id": "body"}, "kwargs": {
+      "header": [{"task": "add", "args": [10]}, {"task": "add", "args": [20]}],
+      "body": {"task": "sum"}}}]})";
+
+TEST_F(WorkerCountedChords, WaitForThePlaceThatCountsThemAndNeitherFailNorHoldASlot) {
+  callers.out = true;
+  stand.options.concurrency = 1;
+  const auto worker = stand.start();
+  const auto first = stand.send(message("add", "[1, 2]", kThenAChord));
+  ASSERT_TRUE(eventually([&] { return callers.refused >= 1; }));
+  // The slot is free for others.
+  EXPECT_EQ(stand.result_of(stand.send("add", "[1, 1]")).result, "2");
+  ASSERT_TRUE(eventually([&] { return callers.refused >= 3; }));
+  const auto waiting = stand.find(first);
+  EXPECT_FALSE(waiting && is_final(waiting->state)) << "nothing may be stored without the chord";
+  EXPECT_EQ(stand.queue().unacked, 1U);
+  callers.out = false;
+  EXPECT_EQ(told("body").result, "36");
+  EXPECT_EQ(stand.result_of(first).state, TaskState::Success);
+  EXPECT_EQ(stand.result_of(first).run, 0);
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+}
+
+TEST_F(WorkerCountedChords, GoBackToTheirQueueWhenTheWorkerStopsBeforeTheyAreCounted) {
+  callers.out = true;
+  stand.options.stop_soft = 200ms;
+  stand.options.stop_hard = 400ms;
+  auto worker = stand.start();
+  const auto first = stand.send(message("add", "[1, 2]", kThenAChord));
+  ASSERT_TRUE(eventually([&] { return callers.refused >= 1; }));
+  worker->stop();
+  worker.reset();
+  EXPECT_EQ(stand.queue().ready, 1U);
+  callers.out = false;
+  worker = stand.start();
+  EXPECT_EQ(told("body").result, "36");
+  EXPECT_EQ(stand.result_of(first).state, TaskState::Success);
+}
+
+TEST_F(WorkerCountedChords, ThatAreRefusedForGoodFailTheTaskThatStartsThem) {
+  callers.never = true;
+  const auto worker = stand.start();
+  const auto first = stand.result_of(stand.send(message("add", "[1, 2]", kThenAChord)));
+  EXPECT_EQ(first.state, TaskState::Failure);
+  EXPECT_THAT(Stand::field(first, "exc_message"),
+              HasSubstr("the chord that follows it could not be counted: never"));
+  // A failure ends without the errbacks that cannot be called.
+  const auto second = stand.result_of(stand.send(message("fail", "[]", R"({"errbacks": [
+    {"task": "celery.chord", "subtask_type": "chord", "kwargs": {
+      "header": [{"task": "note"}, {"task": "note"}], "body": {"task": "note"}}}]})")));
+  EXPECT_EQ(Stand::field(second, "exc_type"), "ValueError");
+  EXPECT_THAT(stand.lines("errbacks not called"), SizeIs(1));
+  EXPECT_THAT(second.children, IsEmpty());
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+  EXPECT_THAT(notes(), IsEmpty());
 }
 
 TEST_F(WorkerCountedChords, FailTogetherWithTheChordAroundThem) {

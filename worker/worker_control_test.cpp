@@ -17,6 +17,7 @@ namespace umbel::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -232,6 +233,37 @@ TEST_F(WorkerControlTest, drops_what_bears_a_revoked_stamp) {
   task.id = TaskId{};
   task.extra_headers["stamps"] = boost::json::object{{"mon", boost::json::array{"m3"}}};
   EXPECT_EQ(stand.result_of(stand.send(task)).state, TaskState::Success);
+}
+
+// It waits for the store to hear that it starts.
+TEST_F(WorkerControlTest, ends_a_task_as_terminated_that_could_not_begin) {
+  stand.options.concurrency = 1;
+  const auto worker = stand.start();
+  (void)stand.send("wait");
+  ASSERT_TRUE(eventually([&] { return running == 1; }));
+  const auto id = stand.send("noop");
+  ASSERT_TRUE(received(id));
+  stand.store.faulty.out = true;
+  go = true;
+  ASSERT_TRUE(eventually([&] {
+    const auto active = client.ask("active").as_array();
+    return active.size() == 1 && active[0].at("id").as_string() == id.str();
+  }));
+  (void)client.ask("terminate", R"({"signal": "TERM", "task_id": ")" + id.str() + "\"}");
+  stand.store.faulty.out = false;
+  EXPECT_EQ(stand.result_of(id).state, TaskState::Revoked);
+  EXPECT_EQ(count(), 0U);
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+}
+
+TEST_F(WorkerControlTest, refuses_by_name_what_the_embedded_broker_cannot_do) {
+  const auto worker = stand.start();
+  EXPECT_THAT(client.text("add_consumer", R"({"queue": "extra", "exchange": "shapes"})"),
+              AllOf(HasSubstr("ValueError"), HasSubstr("`extra`"), HasSubstr("no exchanges")));
+  EXPECT_THAT(client.text("active_queues"), Not(HasSubstr("extra")));
+  EXPECT_EQ(client.text("add_consumer", R"({"queue": "extra", "exchange": "extra", )"
+                                        R"("exchange_type": "direct", "routing_key": "extra"})"),
+            R"({"ok": "add consumer extra"})");
 }
 
 TEST_F(WorkerControlTest, tells_a_running_task_to_stop_and_ends_it_as_terminated) {

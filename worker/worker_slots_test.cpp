@@ -7,6 +7,7 @@
 #include <map>
 #include <new>
 
+#include "control_client.hpp"
 #include "stand.hpp"
 
 namespace umbel {
@@ -14,6 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AllOf;
+using testing::ControlClient;
 using testing::eventually;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -129,6 +131,64 @@ TEST_F(WorkerSlots, AllLostMakeTheWorkerUnreadyAndLeaveTheQueueToOthers) {
   deaf.wake();
   for (const auto& id : waiting) EXPECT_EQ(stand.result_of(id).result, "1");
   EXPECT_TRUE(eventually([&] { return worker->ready().has_value(); }));
+}
+
+TEST_F(WorkerSlots, AreLostToATerminatedTaskThatNeverReturns) {
+  stand.tasks.add("deaf", deaf.task(), {});
+  stand.options.concurrency = 2;
+  const auto worker = stand.start();
+  ControlClient client{*stand.broker};
+  const auto id = stand.submit("deaf");
+  ASSERT_TRUE(eventually([&] { return deaf.running == 1; }));
+  (void)client.ask("terminate", R"({"signal": "TERM", "task_id": ")" + id.str() + "\"}");
+
+  const auto task = stand.result_of(id);
+  EXPECT_EQ(task.state, TaskState::Revoked);
+  EXPECT_EQ(Stand::field(task, "exc_message"), "terminated");
+  EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
+  const auto said = stand.lines("did not return when it was terminated");
+  ASSERT_THAT(said, SizeIs(1));
+  EXPECT_THAT(said[0], AllOf(HasSubstr(id.str()), HasSubstr("--pool=prefork")));
+  EXPECT_EQ(figure(stand, "umbel_worker_slots_stuck"), 1);
+  const auto pool = client.ask("stats").at("pool");
+  EXPECT_EQ(pool.at("max-concurrency").as_int64(), 2);
+  EXPECT_EQ(pool.at("threads-stuck").as_int64(), 1);
+  EXPECT_EQ(client.text("active"), "[]");
+
+  deaf.wake();
+  EXPECT_TRUE(eventually([&] { return figure(stand, "umbel_worker_slots_stuck") == 0; }));
+  EXPECT_FALSE(client.ask("stats").at("pool").as_object().contains("threads-stuck"));
+}
+
+TEST_F(WorkerSlots, ThatAreStuckCanBeReplaced) {
+  stand.tasks.add("deaf", deaf.task(), {}, limited());
+  stand.options.concurrency = 2;
+  stand.options.pool_restarts = true;
+  const auto worker = stand.start();
+  ControlClient client{*stand.broker};
+  const std::vector<TaskId> stuck{stand.submit("deaf"), stand.submit("deaf")};
+  for (const auto& id : stuck) (void)stand.result_of(id);
+  ASSERT_TRUE(eventually([&] { return !worker->ready(); }));
+
+  EXPECT_EQ(client.text("pool_restart"), R"({"ok": "reload started"})");
+  EXPECT_TRUE(eventually([&] { return worker->ready().has_value(); }));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(stand.result_of(stand.submit("quick")).result, "1");
+  const auto pool = client.ask("stats").at("pool");
+  EXPECT_EQ(pool.at("max-concurrency").as_int64(), 2);
+  EXPECT_EQ(pool.at("threads-stuck").as_int64(), 2) << "they are there all the same";
+  deaf.wake();
+}
+
+TEST_F(WorkerSlots, ThatAreStuckGoFirstWhenThePoolShrinks) {
+  stand.tasks.add("deaf", deaf.task(), {}, limited());
+  stand.options.concurrency = 2;
+  const auto worker = stand.start();
+  ControlClient client{*stand.broker};
+  (void)stand.result_of(stand.submit("deaf"));
+  EXPECT_EQ(client.text("pool_shrink"), R"({"ok": "pool will shrink"})");
+  EXPECT_TRUE(worker->ready());
+  EXPECT_EQ(stand.result_of(stand.submit("quick")).result, "1");
+  deaf.wake();
 }
 
 TEST_F(WorkerSlots, ThatAreLostDoNotHoldUpTheStop) {

@@ -218,8 +218,9 @@ TEST_F(WorkerRuns, RefusesATaskThatNobodyRegistered) {
   EXPECT_EQ(Stand::field(task, "exc_type"), "NotRegistered");
   EXPECT_EQ(Stand::field(task, "exc_message"), "no.such");
   EXPECT_EQ(Stand::field(task, "exc_module"), "celery.exceptions");
-  EXPECT_THAT(stand.types_of(id, Failed), ElementsAre(Failed));
-  EXPECT_EQ(stand.events_of(id)[0].exception, "NotRegistered('no.such')");
+  EXPECT_THAT(stand.types_of(id, Failed), ElementsAre(Received, Failed));
+  EXPECT_EQ(stand.events_of(id)[0].name, "no.such") << "no other event tells it";
+  EXPECT_EQ(stand.events_of(id)[1].exception, "NotRegistered('no.such')");
   EXPECT_TRUE(eventually([&] { return stand.queues_empty(); }));
 }
 

@@ -235,6 +235,64 @@ TEST_F(Control, TheQueues) {
   EXPECT_TRUE(eventually([&] { return names(both("active_queues").ours).size() == 1; }));
 }
 
+// Each sends what is asked of it through the exchange to the queue, and tells so.
+TEST_F(Control, AQueueFromAnExchangeOfAnotherName) {
+  expect_same("add_consumer",
+              "{'queue': 'areas', 'exchange': 'shapes', 'exchange_type': 'topic', "
+              "'routing_key': 'area.#'}");
+  const auto areas = [](const json::value& queues) {
+    for (const json::value& queue : queues.as_array()) {
+      if (queue.at("name") == "areas") return queue;
+    }
+    return json::value{};
+  };
+  Replies there;
+  ASSERT_TRUE(eventually([&] {
+    const Replies queues = both("active_queues");
+    there = {areas(queues.ours), areas(queues.theirs)};
+    return there.ours.is_object() && there.theirs.is_object();
+  }));
+  EXPECT_EQ(there.ours.at("exchange").at("name"), there.theirs.at("exchange").at("name"));
+  EXPECT_EQ(there.ours.at("exchange").at("type"), there.theirs.at("exchange").at("type"));
+  EXPECT_EQ(there.ours.at("routing_key"), there.theirs.at("routing_key"));
+  EXPECT_EQ(there.ours.at("routing_key"), "area.#");
+
+  cluster->ask("told('cancel_consumer', {'queue': 'areas'}, ['py1@celery'])");
+  ASSERT_TRUE(eventually([&] {
+    for (const auto& queue : servers.rabbit().queues(cluster->vhost())) {
+      if (queue.name == "areas") return queue.consumers == 1;
+    }
+    return false;
+  }));
+  EXPECT_EQ(cluster->ask("outcome(app.send_task('add', [1, 2], exchange='shapes', "
+                         "routing_key='area.large'))"),
+            json::parse(R"({"value": 3})"));
+  const json::value refused =
+      cluster
+          ->ask(
+              "told('add_consumer', {'queue': 'volumes', 'exchange': 'shapes', "
+              "'exchange_type': 'fanout', 'routing_key': ''}, ['cpp1@umbel'])")
+          .at(kOurs);
+  EXPECT_THAT(json::serialize(refused), HasSubstr("ValueError")) << "Celery says ok, and fails";
+  expect_same("cancel_consumer", "{'queue': 'areas'}");
+}
+
+// What any worker says of itself tells its time, and the others go past it.
+TEST_F(Control, TheClockFollowsTheOthers) {
+  cluster->ask(
+      "app.clock.value = 5000000\n"
+      "with app.connection_for_write() as connection:\n"
+      "    app.events.Dispatcher(connection, hostname='far@away').send(\n"
+      "        'worker-heartbeat', freq=2, active=0, processed=0)\n"
+      "None");
+  EXPECT_TRUE(eventually([&] {
+    const Replies clocks = both("clock");
+    return clocks.ours.at("clock").to_number<double>() > 5e6 &&
+           clocks.theirs.at("clock").to_number<double>() > 5e6;
+  })) << both("clock").ours
+      << both("clock").theirs;
+}
+
 TEST_F(Control, StatsAndConfiguration) {
   EXPECT_EQ(cluster->ask("cpp('add', 1, 2).delay().get(timeout=PATIENCE) + "
                          "py('py.add', 1, 2).delay().get(timeout=PATIENCE)"),
@@ -309,6 +367,7 @@ TEST_F(Control, EveryCommandOfTheShellEndsWell) {
                               "inspect query_task some-id",
                               "inspect registered",
                               "inspect registered rate_limit",
+                              "inspect registered max_retries acks_late",
                               "inspect report",
                               "inspect reserved",
                               "inspect revoked",
@@ -321,7 +380,7 @@ TEST_F(Control, EveryCommandOfTheShellEndsWell) {
                               "control rate_limit add 5/m",
                               "control rate_limit add 0",
                               "control time_limit add 20 10",
-                              "control add_consumer more",
+                              "control add_consumer more even topic more.#",
                               "control cancel_consumer more",
                               "control pool_grow 1",
                               "control pool_shrink 1",

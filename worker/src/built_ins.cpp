@@ -125,11 +125,6 @@ json::value chunks(const json::value& task, const json::array& elements, std::in
   return composite("group", {{"tasks", std::move(members)}});
 }
 
-void collect_ids(const ResultTree& tree, std::vector<TaskId>& ids) {
-  if (!tree.group) ids.emplace_back(tree.id);
-  for (const auto& member : tree.members) collect_ids(member, ids);
-}
-
 std::chrono::milliseconds next_look(const json::value& interval, std::int64_t looks) {
   double seconds = std::min(kLook, kFirstLook * static_cast<double>(looks + 1));
   if (interval.is_number()) seconds = std::max(kFirstLook, interval.to_number<double>());
@@ -147,7 +142,7 @@ class Unlocking {
   // group_id, callback, interval, max_retries, result
   json::value operator()(TaskContext& context, const Arguments& arguments) const {
     auto& run = worker_side(context);
-    const auto& group = arguments[0].as_string();
+    const std::string group{arguments[0].as_string()};
     const json::object form_document{
         {"result", json::array{json::array{group, nullptr}, arguments[4]}}};
     const auto form = celery::decode_group(celery::to_json(form_document));
@@ -159,11 +154,11 @@ class Unlocking {
       }
       context.retry(why, next_look(arguments[2], run.retries()));
     };
-    if (const auto waits = what_waits(*form)) look_again(*waits);
+    if (const auto waits = what_waits(run, arguments)) look_again(*waits);
     const auto chord =
         celery::join_chord({}, *form, [this](const TaskId& id) { return found(id); });
     auto part = run.message();
-    part.group = std::string{group};
+    part.group = group;
     part.embed["chord"] = arguments[1];
     if (const auto done = canvas_.on_chord(part, run.queue(), chord); !done) {
       if (done.error().code == Errc::Invalid) {
@@ -175,15 +170,26 @@ class Unlocking {
   }
 
  private:
-  [[nodiscard]] std::optional<std::string> what_waits(const ResultTree& form) const {
-    std::vector<TaskId> ids;
-    collect_ids(form, ids);
-    const auto states = results_.look_up(ids);
+  [[nodiscard]] std::optional<std::string> what_waits(const RunContext& run,
+                                                      const Arguments& arguments) const {
+    auto unlock = run.message();
+    unlock.args = {arguments[0], arguments[1]};
+    unlock.kwargs = {
+        {"interval", arguments[2]}, {"max_retries", arguments[3]}, {"result", arguments[4]}};
+    unlock.ignore_result = true;
+    const auto ids = parts_of(unlock);
+    if (!ids) throw FinalTaskError{"ValueError", ids.error().what};
+    const auto states = results_.look_up(*ids);
     if (!states) return states.error().what;
-    const auto open = static_cast<std::size_t>(
-        std::ranges::count_if(*states, [](const RunState& state) { return !state.final; }));
-    if (open == 0) return std::nullopt;
-    return fmt::format("{} of {} tasks of the header have not ended", open, ids.size());
+    std::vector<TaskId> open;
+    for (std::size_t i = 0; i < ids->size(); ++i) {
+      if (!(*states)[i].final) open.push_back((*ids)[i]);
+    }
+    if (open.empty()) return std::nullopt;
+    auto why = fmt::format("{} of {} tasks of the header have not ended", open.size(), ids->size());
+    canvas_.watch_chord({std::string{arguments[0].as_string()}, std::move(unlock), run.queue()},
+                        open);
+    return why;
   }
 
   [[nodiscard]] Result<FoundResult> found(const TaskId& id) const {
@@ -200,8 +206,10 @@ class Unlocking {
   ResultStore& results_;
 };
 
+// What they wait for is never their own fault, so they are tried until it is there.
 void add_inside(TaskRegistry& tasks, RegisteredTask task) {
   task.inside = true;
+  task.options.retry.max_retries = std::numeric_limits<int>::max();
   tasks.add_built_in(std::move(task));
 }
 
@@ -271,7 +279,6 @@ void add_canvas_tasks(TaskRegistry& tasks, CanvasDesk& canvas, ResultStore& resu
                           optional("interval"), optional("max_retries"), needed("result", "array")},
                          Unlocking{canvas, results});
   unlock.options.ignore_result = true;
-  unlock.options.retry.max_retries = std::numeric_limits<int>::max();
   add_inside(tasks, std::move(unlock));
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <iterator>
-#include <thread>
 #include <utility>
 
 #include "ended.hpp"
@@ -15,9 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-// How long a run waits for the place where chords are counted, when it is out.
-constexpr std::chrono::milliseconds kPatience{5000};
-constexpr std::chrono::milliseconds kPause{100};
+constexpr const char* kChordUnlock = "celery.chord_unlock";
 
 bool may_pass(Errc code) {
   return code == Errc::Unavailable || code == Errc::TimedOut || code == Errc::OutcomeUnknown;
@@ -30,6 +27,11 @@ std::vector<NamedTask> named(const std::vector<celery::TaskMessage>& tasks, std:
     names.push_back({tasks[i].id, tasks[i].task, queue});
   }
   return names;
+}
+
+void tell_without_errbacks(const celery::TaskMessage& task, const Error& why, const Log& log) {
+  log.warn("errbacks not called",
+           {{"task_id", task.id.str()}, {"task", task.task}, {"reason", why.what}});
 }
 
 // As Python's ChordError, with what its caller is told.
@@ -55,7 +57,7 @@ celery::Surroundings CanvasDesk::around(const QueueName& queue, WallTime now) co
   return around;
 }
 
-Result<std::vector<AcceptedTask>> CanvasDesk::messages_of(celery::Following& following) const {
+Result<std::vector<AcceptedTask>> CanvasDesk::messages_of(celery::Following& following) {
   std::vector<AcceptedTask> tasks;
   tasks.reserve(following.sent.size());
   for (auto& child : following.sent) {
@@ -65,6 +67,12 @@ Result<std::vector<AcceptedTask>> CanvasDesk::messages_of(celery::Following& fol
     task.queue = child.queue;
     task.not_before = child.message.eta;
     task.message = celery::encode_task(child.message);
+    if (task.name == kChordUnlock) {
+      if (const auto parts = parts_of(child.message)) {
+        watch_chord({std::string{child.message.args[0].as_string()}, child.message, child.queue},
+                    *parts);
+      }
+    }
     child.message = {};
     if (task.message.body.size() > celery::kMaxBody) {
       return invalid(
@@ -85,17 +93,6 @@ Result<void> CanvasDesk::count(const std::vector<celery::CountedChord>& chords) 
     if (auto told = parts_.callers->set_chord_size(chord.header.id, chord.size); !told) return told;
   }
   return {};
-}
-
-// Before the header is accepted: parts that end before the size is known would find no chord.
-Result<void> CanvasDesk::count_patiently(const celery::Following& following) const {
-  if (following.chords.empty()) return {};
-  const auto until = Steady::now() + kPatience;
-  for (;;) {
-    auto counted = count(following.chords);
-    if (counted || !may_pass(counted.error().code) || Steady::now() >= until) return counted;
-    std::this_thread::sleep_for(kPause);
-  }
 }
 
 Result<celery::Following> CanvasDesk::after(const Ended& ended, const Ending& ending,
@@ -127,17 +124,9 @@ Result<void> CanvasDesk::follow(Ended& ended, const Ending& ending, WallTime now
       following = made.error();
     }
   }
-  if (following) {
-    if (auto counted = count_patiently(*following); !counted) {
-      following = Error{counted.error().code,
-                        "the chord that follows it could not be counted: " + counted.error().what};
-    }
-  }
   if (!following) {
     if (ending.state == TaskState::Success) return following.error();
-    log_.warn("errbacks not called", {{"task_id", ended.job.task.id.str()},
-                                      {"task", ended.job.task.task},
-                                      {"reason", following.error().what}});
+    tell_without_errbacks(ended.job.task, following.error(), log_);
     messages.clear();
     following = celery::Following{};
     following->fallen = celery::fallen_with(ended.job.task);
@@ -146,9 +135,18 @@ Result<void> CanvasDesk::follow(Ended& ended, const Ending& ending, WallTime now
   run.successors = std::move(messages);
   run.fails_with_it = named(following->fallen, 0, ended.job.queue);
   ended.fallen = std::move(following->fallen);
+  ended.chords = std::move(following->chords);
   std::move(following->children.begin(), following->children.end(),
             std::back_inserter(run.children));
   return {};
+}
+
+void CanvasDesk::leave_out_errbacks(Ended& ended, const Error& why) const {
+  tell_without_errbacks(ended.job.task, why, log_);
+  auto& run = *ended.finished;
+  run.successors.clear();
+  run.children.clear();
+  if (ended.context) run.children = ended.context->children();
 }
 
 void CanvasDesk::revoke_rest(Ended& ended, const Ending& ending, WallTime now) const {
@@ -187,6 +185,28 @@ Result<void> CanvasDesk::accept(celery::Following following) {
   carrier.successors = std::move(*messages);
   if (auto routed = route({&carrier, 1}); !routed) return routed;
   return parts_.enqueuer.accept(std::move(carrier.successors));
+}
+
+void CanvasDesk::watch_chord(ChordLook look, const std::vector<TaskId>& open) {
+  open_chords_.watch(std::move(look), open);
+}
+
+// By a task of its own, so that it happens as it does otherwise. Should it not be accepted, the
+// next look comes anyway.
+void CanvasDesk::part_ended(const std::string& group, const TaskId& part) {
+  auto look = open_chords_.ended(group, part);
+  if (!look) return;
+  auto& unlock = look->unlock;
+  unlock.id = TaskId{named_uuid("look|" + group)};
+  unlock.eta.reset();
+  unlock.retries = 0;
+  unlock.origin = names_.origin;
+  std::vector<AcceptedTask> tasks;
+  tasks.push_back({unlock.id, unlock.task, look->queue, celery::encode_task(unlock), {}});
+  if (const auto accepted = parts_.enqueuer.accept(std::move(tasks)); !accepted) {
+    log_.debug("a chord waits for the next look",
+               {{"group", group}, {"reason", accepted.error().what}});
+  }
 }
 
 Result<std::vector<ResultTree>> CanvasDesk::apply(const celery::TaskMessage& task,

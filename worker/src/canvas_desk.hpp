@@ -13,6 +13,7 @@
 
 #include "ending.hpp"
 #include "job.hpp"
+#include "open_chords.hpp"
 #include "umbel/base/log.hpp"
 #include "umbel/celery/canvas.hpp"
 #include "umbel/enqueue/enqueuer.hpp"
@@ -42,9 +43,15 @@ class CanvasDesk {
   CanvasDesk(Parts parts, Names names, Log log);
 
   // Of a run that ended for good: what follows it goes into `ended.finished`, what its caller finds
-  // and what fell with it into `ended`. Queues that the catalogue must be asked for are left empty.
-  // An error, of a success only: it cannot be followed, in words for a person; nothing was changed.
+  // and what fell with it into `ended`, and chords that must be counted before anything of it is
+  // accepted. Queues that the catalogue must be asked for are left empty. An error, of a success
+  // only: it cannot be followed, in words for a person; nothing was changed.
   [[nodiscard]] Result<void> follow(Ended& ended, const Ending& ending, WallTime now);
+  // Errbacks of a run that failed which cannot be sent: it ends without them.
+  void leave_out_errbacks(Ended& ended, const Error& why) const;
+  // Tells where callers wait how many parts these chords have.
+  [[nodiscard]] Result<void> count(const std::vector<celery::CountedChord>& chords) const;
+
   // The message will never run, because somebody revoked its task in the store: so do those that
   // were to follow it.
   void revoke_rest(Ended& ended, const Ending& ending, WallTime now) const;
@@ -56,6 +63,12 @@ class CanvasDesk {
   [[nodiscard]] Result<void> on_chord(const celery::TaskMessage& part, const QueueName& queue,
                                       const ChordReturn& chord);
 
+  // A chord's parts are being looked at, and these have not ended.
+  void watch_chord(ChordLook look, const std::vector<TaskId>& open);
+  // A part of a chord has its result in the store: if it was the last that this worker knew as
+  // open, the chord is looked at now.
+  void part_ended(const std::string& group, const TaskId& part);
+
   // Applies a signature now, for a built-in task.
   [[nodiscard]] Result<std::vector<ResultTree>> apply(const celery::TaskMessage& task,
                                                       const QueueName& queue,
@@ -66,9 +79,7 @@ class CanvasDesk {
   [[nodiscard]] celery::Surroundings around(const QueueName& queue, WallTime now) const;
   [[nodiscard]] Result<celery::Following> after(const Ended& ended, const Ending& ending,
                                                 WallTime now) const;
-  [[nodiscard]] Result<std::vector<AcceptedTask>> messages_of(celery::Following& following) const;
-  [[nodiscard]] Result<void> count(const std::vector<celery::CountedChord>& chords) const;
-  [[nodiscard]] Result<void> count_patiently(const celery::Following& following) const;
+  [[nodiscard]] Result<std::vector<AcceptedTask>> messages_of(celery::Following& following);
   [[nodiscard]] Result<void> accept(celery::Following following);
   [[nodiscard]] Result<void> fail(celery::Following following, const QueueName& queue,
                                   const std::string& reason);
@@ -78,6 +89,7 @@ class CanvasDesk {
   Parts parts_;
   Names names_;
   Log log_;
+  OpenChords open_chords_;
 };
 
 }  // namespace umbel

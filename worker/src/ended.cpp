@@ -98,6 +98,7 @@ void conclude(Ended& ended, const Ending& ending, const EndedBy& by, WallTime no
   if (by.log_tasks) ended.line = line_of(ending, job, runtime);
   ended.message = ending.message;
   ended.for_callers = ending.python;
+  ended.chords.clear();
   ended.finished = std::move(run);
   if (by.canvas == nullptr || ending.retry_in) return;
   if (const auto followed = by.canvas->follow(ended, ending, now); !followed) {

@@ -11,6 +11,7 @@
 #include "ending.hpp"
 #include "job.hpp"
 #include "run_context.hpp"
+#include "umbel/celery/canvas.hpp"
 #include "umbel/model/event.hpp"
 #include "umbel/store/result_store.hpp"
 
@@ -29,7 +30,9 @@ struct Ended {
   // Tasks of its chain that ended with it, as they would have been sent.
   std::vector<celery::TaskMessage> fallen{};
   std::optional<FinishedRun> also{};  // to be stored as well: what falls with a revoked task
-  bool reject = false;                // acknowledged by Consumer::reject
+  // Of what follows it: they must be counted before anything of it is accepted.
+  std::vector<celery::CountedChord> chords{};
+  bool reject = false;     // acknowledged by Consumer::reject
   bool hand_back = false;  // interrupted by the worker's stop: back to the queue, nothing is stored
   bool run_again = false;  // its process was lost: back to the queue now, counted as a lost worker
 };

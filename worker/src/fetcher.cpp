@@ -79,12 +79,13 @@ bool Fetcher::has_slots() {
   Room now;
   now.slots = parts_.pool.size();
   now.lost = std::min(parts_.pool.lost(), now.slots);
+  now.stuck = parts_.pool.stuck();
   now.most = parts_.prefetch();
   const bool some = now.lost < now.slots;
   if (now != std::exchange(room_, now)) {
     const auto fit = now.most * (now.slots - now.lost) / now.slots;
-    // A lost slot still counts its own message as held.
-    slots_->allow(now.lost + (some ? std::max<std::size_t>(fit, 1) : 0));
+    // A stuck task still counts its own message as held.
+    slots_->allow(now.stuck + (some ? std::max<std::size_t>(fit, 1) : 0));
   }
   tell_prefetch(now.most + slots_->aside());
   return some;

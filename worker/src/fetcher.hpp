@@ -69,7 +69,7 @@ class Fetcher {
   Outage outage_;
   std::shared_ptr<Slots> slots_;
   struct Room {
-    std::size_t slots = 0, lost = 0, most = 0;
+    std::size_t slots = 0, lost = 0, stuck = 0, most = 0;
     friend bool operator==(const Room&, const Room&) = default;
   };
   Room room_;  // when last seen

@@ -79,23 +79,22 @@ bool Finisher::wait_idle(Steady::time_point until) {
       if (!idle_.wait_until(lock, until, [this] { return is_idle(); })) return false;
     }
     if (!desk_) return true;
-    if (!desk_->wait_idle(until)) return false;
+    if (!desk_->wait_told(until)) return false;
     const std::lock_guard lock{mutex_};  // what it has released is to be acknowledged
     if (is_idle()) return true;
   }
 }
 
-std::vector<Job> Finisher::close() {
+Finisher::Left Finisher::close() {
   thread_.request_stop();
   if (thread_.joinable()) thread_.join();
-  std::vector<Job> left;
+  Left left;
   for (auto* ended : {&unstored_, &queue_}) {
-    for (auto& one : *ended) left.push_back(std::move(one.job));
+    for (auto& one : *ended) left.unstored.push_back(std::move(one.job));
     ended->clear();
   }
   if (desk_) {
-    auto untold = desk_->close();
-    std::move(untold.begin(), untold.end(), std::back_inserter(left));
+    left.untold = desk_->close();
     std::move(released_.begin(), released_.end(), std::back_inserter(to_acknowledge_));
     released_.clear();
     if (!to_acknowledge_.empty()) acknowledge();
@@ -149,6 +148,7 @@ bool Finisher::settle(std::vector<Ended>& batch, const std::stop_token& stop) {
   }
   if (!retries.empty()) parts_.enqueuer.publish_rows(retries);
   parts_.enqueuer.publish_successors(runs, outcomes);
+  tell_chords(batch, outcomes);
   // The message may be given up once the result is stored, whatever becomes of the telling.
   hand_on(batch, outcomes);
   acknowledge();
@@ -189,6 +189,22 @@ bool Finisher::store(std::vector<Ended>& batch, const std::stop_token& stop,
   }
 }
 
+// Chords that nobody counts where callers wait.
+void Finisher::tell_chords(const std::vector<Ended>& batch,
+                           const std::vector<FinishOutcome>& outcomes) const {
+  if (parts_.by.canvas == nullptr) return;
+  const auto tell = [this](const celery::TaskMessage& part) {
+    if (part.group.empty() || !part.embed.contains("chord")) return;
+    parts_.by.canvas->part_ended(part.group, part.id);
+  };
+  std::size_t next = 0;
+  for (const auto& ended : batch) {
+    if (!ended.finished || !outcomes[next++].stored || !is_final(ended.finished->state)) continue;
+    tell(ended.job.task);
+    for (const auto& task : ended.fallen) tell(task);
+  }
+}
+
 // By what the store shows: a result of this worker and this run. Of a retry whose next attempt has
 // ended already nothing shows any more; then it counts as superseded, and an event is missing.
 bool Finisher::is_ours(const FinishedRun& run, const std::stop_token& stop) {
@@ -202,6 +218,13 @@ bool Finisher::is_ours(const FinishedRun& run, const std::stop_token& stop) {
     parts_.instruments.store_failed("find");
     if (!pause_for(stop, store_outage_.failed(found.error()))) return false;
   }
+}
+
+// Of errbacks, in the one case that nobody has counted them yet.
+Result<void> Finisher::count_chords(Ended& ended) const {
+  const auto chords = std::exchange(ended.chords, {});
+  if (chords.empty() || parts_.by.canvas == nullptr) return {};
+  return parts_.by.canvas->count(chords);
 }
 
 // One transaction for all; a run that the store will never take must not keep the others out.
@@ -230,6 +253,9 @@ Result<std::vector<FinishOutcome>> Finisher::finish_all(std::vector<FinishedRun>
       }
       conclude(*ended, ending, parts_.by, run.done, run.runtime);
       ended->finished->traceback.clear();
+      if (auto counted = count_chords(*ended); !counted) {
+        parts_.by.canvas->leave_out_errbacks(*ended, counted.error());
+      }
       run = *ended->finished;
       ended->finished->successors.clear();
       if (parts_.by.canvas != nullptr) {

@@ -48,10 +48,15 @@ class Finisher {
   void push(Ended ended);
   // A state on the way, for callers outside.
   void tell_state(CallerResult state);
-  // Waits until everything pushed so far is stored, told and acknowledged. False: `until` passed.
+  // Waits until everything pushed so far is stored, told and acknowledged, but for what others can
+  // tell as well (ResultDesk::wait_told). False: `until` passed.
   bool wait_idle(Steady::time_point until);
-  // Ends after at most one more try; answers what could not be stored or told.
-  [[nodiscard]] std::vector<Job> close();
+  struct Left {
+    std::vector<Job> unstored;  // to run again
+    std::vector<Job> untold;    // the store has their results
+  };
+  // Ends after at most one more try; answers what may not be acknowledged.
+  [[nodiscard]] Left close();
   [[nodiscard]] std::optional<Error> outage() const { return store_outage_.current(); }
 
  private:
@@ -61,6 +66,9 @@ class Finisher {
              std::vector<FinishOutcome>& outcomes);
   [[nodiscard]] Result<std::vector<FinishOutcome>> finish_all(std::vector<FinishedRun>& runs,
                                                               std::vector<Ended>& batch);
+  void tell_chords(const std::vector<Ended>& batch,
+                   const std::vector<FinishOutcome>& outcomes) const;
+  [[nodiscard]] Result<void> count_chords(Ended& ended) const;
   [[nodiscard]] bool is_ours(const FinishedRun& run, const std::stop_token& stop);
   void hand_on(std::vector<Ended>& batch, const std::vector<FinishOutcome>& outcomes);
   void release(std::vector<Released> jobs);

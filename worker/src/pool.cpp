@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "settled.hpp"
+
 namespace umbel {
 
 namespace {
@@ -42,6 +44,19 @@ void Pool::add_slots() {
   }
 }
 
+void Pool::retire_stuck() {
+  for (auto& running : running_) {
+    if (there_ <= wanted_) return;
+    if (!running.stuck || std::exchange(running.slot->retired, true)) continue;
+    --there_;
+  }
+}
+
+std::size_t Pool::lost_to_stuck() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      running_, [](const Running& one) { return one.stuck && !one.slot->retired; }));
+}
+
 void Pool::take_left(std::list<Slot>& into) {
   for (auto slot = slots_.begin(); slot != slots_.end();) {
     const auto next = std::next(slot);
@@ -56,6 +71,7 @@ std::size_t Pool::resize(std::size_t slots) {
   if (closed_) return wanted_;
   wanted_ = std::clamp<std::size_t>(slots, 1, kMostSlots);
   take_left(left);
+  retire_stuck();
   add_slots();
   instruments_.slots.Set(static_cast<double>(wanted_));
   submitted_.notify_all();  // those that are too many end
@@ -75,19 +91,19 @@ void Pool::renew() {
   submitted_.notify_all();
 }
 
-bool Pool::terminate(const TaskId& id, int signal) {
+std::shared_ptr<RunControl> Pool::terminate(const TaskId& id, int signal) {
   std::shared_ptr<RunControl> control;
   {
     const std::lock_guard lock{mutex_};
     const auto running = std::ranges::find_if(
         running_, [&id](const Running& one) { return one.id == id && !one.abandoned; });
-    if (running == running_.end()) return false;
+    if (running == running_.end()) return nullptr;
     control = running->control;
     control->terminated = signal;
     running->caller->wake();
   }
   if (!callers_->can_kill()) control->stop.request_stop();
-  return true;
+  return control;
 }
 
 std::optional<Job> Pool::submit(Job job) {
@@ -130,23 +146,25 @@ std::vector<Job> Pool::take_waiting() {
   return taken;
 }
 
-bool Pool::give_up(const RunControl* control) {
+// What has begun reads its job and leaves it as it is until it is done, which is under the lock.
+std::optional<Job> Pool::give_up(const RunControl* control) {
   const std::lock_guard lock{mutex_};
   const auto running = std::ranges::find_if(
       running_, [control](const Running& one) { return one.control.get() == control; });
-  if (running == running_.end() || running->abandoned) return false;
+  if (running == running_.end() || running->abandoned) return std::nullopt;
   if (callers_->can_kill()) {
     running->control->overdue = true;
     running->caller->wake();
-    return false;
+    return std::nullopt;
   }
+  if (running->control->started == 0) return std::nullopt;
   running->abandoned = running->stuck = true;
   running->control->given_up = true;
   running->active.reset();
   instruments_.stuck.Increment();
   ++stuck_;
   if (running_.size() == stuck_) idle_.notify_all();
-  return true;
+  return face_of(running->ended.job);
 }
 
 bool Pool::wait_idle(Steady::time_point until) {
@@ -192,6 +210,7 @@ PoolFigures Pool::figures() const {
   figures.size = wanted_;
   figures.active = running_.size() - stuck_;
   figures.stuck = stuck_;
+  figures.lost = lost_to_stuck();
   figures.started = started_;
   for (const auto& slot : slots_) {
     if (slot.left) continue;
@@ -275,7 +294,7 @@ std::size_t Pool::stuck() const {
 
 std::size_t Pool::lost() const {
   const std::lock_guard lock{mutex_};
-  auto lost = stuck_;
+  auto lost = lost_to_stuck();
   if (callers_->can_kill()) {
     for (const auto& slot : slots_) {
       if (!slot.left && slot.tools.caller->fault()) ++lost;
@@ -391,6 +410,7 @@ void Pool::work(Slot& slot, const std::stop_token& stop) {
     auto job = take_next(lock);
     if (!job) continue;
     const auto running = running_.emplace(running_.end());
+    running->slot = &slot;
     running->caller = slot.tools.caller.get();
     running->ended.job = std::move(*job);
     running->consumer = running->ended.job.consumer;

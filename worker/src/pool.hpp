@@ -34,6 +34,7 @@ struct PoolFigures {
   std::size_t size = 0;              // slots wanted
   std::size_t active = 0;            // running, without the stuck
   std::size_t stuck = 0;             // given up, and not returned
+  std::size_t lost = 0;              // slots of the pool that these take up
   std::size_t unready = 0;           // slots that cannot call at present
   std::uint64_t started = 0;         // runs since the beginning
   std::vector<pid_t> processes;      // of the slots; empty: they call on their threads
@@ -67,22 +68,23 @@ class Pool {
   [[nodiscard]] std::optional<Job> submit(Job job);
   // Nothing starts any more. Answers what has not started.
   [[nodiscard]] std::vector<Job> close();
-  // From now on so many slots, from 1 to kMostSlots; what is more ends what it runs first. After
-  // close(): nothing. Answers how many it is.
+  // From now on so many slots, from 1 to kMostSlots; what is more ends what it runs first, the
+  // stuck before those that work. After close(): nothing. Answers how many it is.
   std::size_t resize(std::size_t slots);
   // Every slot ends what it runs and is replaced by a new one, which may start before that.
   void renew();
   // Ends the run of this task with a signal; where nothing can be killed it is told to stop. Its
-  // ending says whether that had an effect. False: it does not run here.
-  bool terminate(const TaskId& id, int signal);
+  // ending says whether that had an effect. Null: it does not run here.
+  std::shared_ptr<RunControl> terminate(const TaskId& id, int signal);
   // Takes out what has not started of one consumer.
   [[nodiscard]] std::vector<Job> take_waiting(const Consumer* consumer);
   // Takes out all that has not started.
   [[nodiscard]] std::vector<Job> take_waiting();
   // The run will not return: what it answers will be dropped, and its slot is lost until it does.
-  // False: it has returned, or was abandoned, already. Where runs can be killed, this one is, and
-  // ends as that: false.
-  bool give_up(const RunControl* control);
+  // Answers what is needed to end it without that: the job without its slot and its arguments.
+  // Nothing: it has returned, or was abandoned, already. Where runs can be killed, this one is, and
+  // ends as that: nothing.
+  [[nodiscard]] std::optional<Job> give_up(const RunControl* control);
   // Waits until nothing runs but what was given up. False: `until` passed.
   bool wait_idle(Steady::time_point until);
   // Sets the stop token of all that runs, because the worker stops.
@@ -102,17 +104,21 @@ class Pool {
   [[nodiscard]] std::size_t load() const;               // running or waiting, without the stuck
   // Runs since the beginning by task.
   [[nodiscard]] std::map<std::string, std::uint64_t> totals() const;
-  [[nodiscard]] std::size_t size() const;        // slots wanted
-  [[nodiscard]] std::size_t active() const;      // running, without the stuck
-  [[nodiscard]] std::size_t stuck() const;       // given up, and not returned
-  [[nodiscard]] std::size_t lost() const;        // slots that are stuck or cannot call at present
-  [[nodiscard]] std::size_t unreturned() const;  // active and stuck
+  [[nodiscard]] std::size_t size() const;    // slots wanted
+  [[nodiscard]] std::size_t active() const;  // running, without the stuck
+  [[nodiscard]] std::size_t stuck() const;   // given up, and not returned
+  // Slots that are stuck or cannot call at present. A stuck one that was replaced is not among
+  // them.
+  [[nodiscard]] std::size_t lost() const;
+  [[nodiscard]] std::size_t unreturned() const;                // active and stuck
   [[nodiscard]] std::vector<std::string> stuck_names() const;  // of their tasks, each once
   [[nodiscard]] std::uint64_t started() const;                 // since the beginning
 
  private:
+  struct Slot;
   struct Running {
     Ended ended;
+    Slot* slot = nullptr;  // that it runs in; lives longer than this
     std::shared_ptr<RunControl> control = std::make_shared<RunControl>();
     Caller* caller = nullptr;            // of the slot; lives longer than this
     std::shared_ptr<Consumer> consumer;  // of the job, readable while it runs
@@ -131,7 +137,9 @@ class Pool {
     bool retired = false;  // replaced: it takes no more jobs, and counts no more
     std::jthread thread;
   };
-  void add_slots();                       // up to `wanted_`; the lock is held
+  void add_slots();                                 // up to `wanted_`; the lock is held
+  void retire_stuck();                              // down to `wanted_`; the lock is held
+  [[nodiscard]] std::size_t lost_to_stuck() const;  // slots; the lock is held
   void take_left(std::list<Slot>& into);  // those whose threads have ended; the lock is held
   void work(Slot& slot, const std::stop_token& stop);
   // False: told to stop, or there are too many slots.

@@ -129,6 +129,17 @@ bool ResultDesk::wait_idle(Steady::time_point until) {
   return idle_.wait_until(lock, until, [this] { return queue_.empty() && in_hand_ == 0; });
 }
 
+bool ResultDesk::wait_told(Steady::time_point until) {
+  std::unique_lock lock{mutex_};
+  return idle_.wait_until(lock, until, [this] {
+    if (in_hand_ > 0) return false;
+    if (queue_.empty()) return true;
+    return outage_.failing() && std::ranges::all_of(queue_, [](const Entry& entry) {
+             return !entry.released || entry.on_the_way;
+           });
+  });
+}
+
 std::vector<Job> ResultDesk::close() {
   thread_.request_stop();
   if (thread_.joinable()) thread_.join();
@@ -183,6 +194,7 @@ void ResultDesk::run(const std::stop_token& stop) {
     put_back(batch);
     if (step == Step::Done) continue;
     if (held_long_enough()) let_go(lock);
+    idle_.notify_all();
     pushed_.wait_for(lock, stop, outage_.wait(), [] { return false; });
   }
 }

@@ -79,6 +79,9 @@ class ResultDesk {
 
   // Waits until all is told or given up. False: `until` passed.
   bool wait_idle(Steady::time_point until);
+  // The same before a stop: does not wait for what cannot be told now and still holds its message.
+  // That goes back, and whoever gets it tells of it from the store.
+  bool wait_told(Steady::time_point until);
   // Ends after at most one more try; answers what may not be acknowledged yet.
   [[nodiscard]] std::vector<Job> close();
   [[nodiscard]] std::optional<Error> outage() const { return outage_.current(); }

@@ -16,19 +16,6 @@ std::chrono::microseconds in_micros(double seconds) {
   return std::chrono::microseconds{static_cast<std::int64_t>(seconds * 1e6)};
 }
 
-// What is needed to end the job while its own is in use.
-Job face_of(const Job& job) {
-  Job face;
-  face.consumer = job.consumer;
-  face.tag = job.tag;
-  face.queue = job.queue;
-  face.task = without_arguments(job.task);
-  face.registered = job.registered;
-  face.state = job.state;
-  face.started = true;
-  return face;
-}
-
 // A first delivery runs under the number that it was looked up with: should its task have begun a
 // newer run meanwhile, its result is refused.
 void note_begin(Job& job, const RunState& state) {
@@ -102,13 +89,12 @@ TimeLimitPair Runner::limits_of(const Job& job) {
   return limits;
 }
 
-SoftLimits::Key Runner::watch(const Job& job, double limit,
-                              const std::shared_ptr<RunControl>& control) {
-  auto overdue = std::make_shared<Overdue>(Overdue{face_of(job), control, limit});
-  return parts_.limits.after(in_micros(limit), [this, control, overdue] {
+SoftLimits::Key Runner::watch(double limit, const std::shared_ptr<RunControl>& control) {
+  return parts_.limits.after(in_micros(limit), [this, control, limit] {
     control->limit_passed = true;
-    (void)parts_.limits.after(ways_.grace,
-                              [this, overdue] { parts_.overdue(std::move(*overdue)); });
+    (void)parts_.limits.after(ways_.grace, [this, control, limit] {
+      parts_.overdue({control, limit});
+    });
     control->stop.request_stop();
   });
 }
@@ -141,6 +127,10 @@ void Runner::run_anything(Ended& ended, const std::shared_ptr<RunControl>& contr
   }
   switch (begin_one(job, *control)) {
     case Start::Interrupted:
+      if (const int number = control->terminated; number != 0) {
+        conclude(ended, revoked_as_terminated(number), by_, now, std::nullopt);
+        return;
+      }
       ended.hand_back = true;
       return;
     case Start::Final:
@@ -215,12 +205,12 @@ void Runner::call(Ended& ended, const std::shared_ptr<RunControl>& control, Slot
     parts_.tell_state(started_state_of(job.task, by_.worker));
   }
   const auto limits = limits_of(job);
-  std::optional<SoftLimits::Key> watched;
-  if (limits.soft) watched = watch(job, *limits.soft, control);
   ended.context = std::make_unique<RunContext>(job.task, control, parts_.enqueuer, parts_.metrics,
                                                parts_.clock, log_, job.queue);
   job.started = true;
   control->started = to_micros(started);
+  std::optional<SoftLimits::Key> watched;
+  if (limits.soft) watched = watch(*limits.soft, control);
   const auto begin = parts_.clock.steady();
   // What follows wants the value even if its caller does not.
   const bool ignored = ignores_result(job);

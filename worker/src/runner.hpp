@@ -21,10 +21,8 @@
 
 namespace umbel {
 
-// A run that was told to stop by its soft limit and did not return within the grace that followed:
-// what is needed to end it from another thread.
+// A run that was told to stop by its soft limit and did not return within the grace that followed.
 struct Overdue {
-  Job job;  // without its slot and its arguments
   std::shared_ptr<RunControl> control;
   double limit = 0;  // seconds
 };
@@ -70,8 +68,7 @@ class Runner {
   [[nodiscard]] std::optional<Ending> ending_of(const Lost& lost, Ended& ended,
                                                 const RunControl& control,
                                                 const TimeLimitPair& limits);
-  [[nodiscard]] SoftLimits::Key watch(const Job& job, double limit,
-                                      const std::shared_ptr<RunControl>& control);
+  [[nodiscard]] SoftLimits::Key watch(double limit, const std::shared_ptr<RunControl>& control);
   void call(Ended& ended, const std::shared_ptr<RunControl>& control, SlotTools& tools);
 
   Parts parts_;

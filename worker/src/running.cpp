@@ -46,7 +46,7 @@ Worker::Impl::Running::Running(Impl& impl, std::unique_ptr<Consumer> consumer,
       time_limits{{w.options.soft_time_limit, w.options.time_limit}},
       callers{w.callers()},
       runner{{w.store.results(), w.enqueuer, events, w.instruments, w.metrics, limits, time_limits,
-              revocations, w.clock, [this](Overdue overdue) { give_up(std::move(overdue)); },
+              revocations, w.clock, [this](const Overdue& overdue) { give_up(overdue); },
               [this](CallerResult state) { finisher.tell_state(std::move(state)); }},
              {w.options.stuck_after, callers->can_kill(), w.options.track_started},
              by,
@@ -60,6 +60,15 @@ Worker::Impl::Running::Running(Impl& impl, std::unique_ptr<Consumer> consumer,
                // does and after it is gone quiet.
                [this](std::vector<Job> jobs) { intake.again(std::move(jobs)); },
                w.log},
+      chord_counter{
+          {[this](const std::vector<celery::CountedChord>& chords) {
+             return w.canvas.count(chords);
+           },
+           [this](Ended ended) { finisher.push(std::move(ended)); },
+           [this](Ended ended, const Error& why) { finish_uncounted(std::move(ended), why); }},
+          w.instruments,
+          w.clock,
+          w.log},
       pool{w.first_slots(),
            callers,
            [this](std::span<Job> jobs) { runner.begin(jobs); },
@@ -72,7 +81,7 @@ Worker::Impl::Running::Running(Impl& impl, std::unique_ptr<Consumer> consumer,
       intake{{w.tasks, w.broker, w.store.results(), events, w.instruments, in_flight, returns,
               revocations, w.clock},
              {[this](Job job) { gate.enter(std::move(job)); },
-              [this](Ended ended) { finisher.push(std::move(ended)); }},
+              [this](Ended ended) { finish(std::move(ended)); }},
              by,
              std::max(w.prefetch() / 2, kMostScheduled),
              w.log},
@@ -92,11 +101,13 @@ Worker::Impl::Running::Running(Impl& impl, std::unique_ptr<Consumer> consumer,
               w.options.reconnect_after,
               w.log},
       autoscaler{make_autoscaler()},
-      controlled{{w.options, w.tasks, w.clock, lamport, revocations, events, pool, gate, intake,
-                  fetcher, heartbeat, time_limits, w.broker, autoscaler.get(), queues,
-                  [this](std::size_t slots) { resized(slots); },
-                  [this](const AutoscaleRange& range) { most_slots = range.most; }},
-                 w.log},
+      controlled{
+          {w.options, w.tasks, w.clock, lamport, revocations, events, pool, gate, intake, fetcher,
+           heartbeat, time_limits, w.broker, autoscaler.get(), queues,
+           [this](std::shared_ptr<RunControl> control) { watch_terminated(std::move(control)); },
+           [this](std::size_t slots) { resized(slots); },
+           [this](const AutoscaleRange& range) { most_slots = range.most; }},
+          w.log},
       control_server{
           {w.broker, controlled, lamport, w.metrics, w.clock, [this] { keep_revoked(); }},
           std::move(inbox),
@@ -153,33 +164,70 @@ void Worker::Impl::Running::ended_run(Ended ended) {
   } else if (ended.hand_back) {
     keep_for_hand_back(std::move(ended.job));
   } else {
-    finisher.push(std::move(ended));
+    finish(std::move(ended));
   }
 }
 
+void Worker::Impl::Running::finish(Ended ended) {
+  if (ended.chords.empty()) {
+    finisher.push(std::move(ended));
+  } else {
+    chord_counter.push(std::move(ended));
+  }
+}
+
+// As what cannot be followed for any other reason.
+void Worker::Impl::Running::finish_uncounted(Ended ended, const Error& why) {
+  if (ended.finished->state == TaskState::Success) {
+    const auto reason = "the chord that follows it could not be counted: " + why.what;
+    const auto runtime = ended.finished->runtime;
+    conclude(ended, failed(cannot_be_followed(reason)), by, w.clock.wall(), runtime);
+  } else {
+    w.canvas.leave_out_errbacks(ended, why);
+  }
+  finish(std::move(ended));
+}
+
 // The run's ending is decided, whatever it may still answer: it was told to stop and is over its
-// limit. So it is told now, and not run elsewhere, where it would take another slot.
-void Worker::Impl::Running::give_up(Overdue overdue) {
-  if (!pool.give_up(overdue.control.get())) return;
+// limit, or was terminated. So it is told now, and not run elsewhere, where it would take another
+// slot.
+void Worker::Impl::Running::give_up(const Overdue& overdue) {
+  auto job = pool.give_up(overdue.control.get());
+  if (!job) return;
+  const auto& control = *overdue.control;
+  const auto now = w.clock.wall();
   const auto grace = std::chrono::duration<double>(w.options.stuck_after).count();
-  const auto& task = overdue.job.task;
-  w.instruments.gave_up(task.task);
-  w.log.error(
-      "task did not return when its soft time limit passed: it ends as failed, and its "
-      "slot is lost until it returns",
-      {{"task", task.task},
-       {"task_id", task.id.str()},
-       {"limit_seconds", overdue.limit},
-       {"grace_seconds", grace},
-       {"slots_stuck", pool.stuck()},
-       {"slots", pool.size()}});
+  const int signal = control.terminated;
+  w.instruments.gave_up(job->task.task);
+  w.log.error(signal != 0 ? "task did not return when it was terminated: it ends as revoked, and "
+                            "its slot is lost until it returns"
+                          : "task did not return when its soft time limit passed: it ends as "
+                            "failed, and its slot is lost until it returns",
+              {{"task", job->task.task},
+               {"task_id", job->task.id.str()},
+               {"limit_seconds", overdue.limit},
+               {"grace_seconds", grace},
+               {"slots_stuck", pool.stuck()},
+               {"slots", pool.size()},
+               {"what_to_do",
+                "run such tasks with --pool=prefork, where they are killed; until then remote "
+                "control gives the worker another slot (pool_grow, pool_restart)"}});
   Ended ended;
-  ended.context =
-      std::make_unique<RunContext>(task, overdue.control, w.enqueuer, w.metrics, w.clock, w.log);
-  ended.job = std::move(overdue.job);
-  conclude(ended, failed(never_returned(overdue.limit, grace)), by, w.clock.wall(),
-           overdue.limit + grace);
-  finisher.push(std::move(ended));
+  ended.context = std::make_unique<RunContext>(job->task, overdue.control, w.enqueuer, w.metrics,
+                                               w.clock, w.log);
+  ended.job = std::move(*job);
+  conclude(
+      ended,
+      signal != 0 ? revoked_as_terminated(signal) : failed(never_returned(overdue.limit, grace)),
+      by, now, to_unix_seconds(now) - to_unix_seconds(from_micros(control.started)));
+  finish(std::move(ended));
+}
+
+// A thread that was told to stop may never do so.
+void Worker::Impl::Running::watch_terminated(std::shared_ptr<RunControl> control) {
+  (void)limits.after(w.options.stuck_after, [this, control = std::move(control)] {
+    give_up({control, 0});
+  });
 }
 
 void Worker::Impl::Running::keep_for_hand_back(Job job) {
@@ -234,8 +282,12 @@ void Worker::Impl::Running::stop() {
   if (pool.can_kill()) (void)pool.wait_idle(Steady::now() + kKilled);
   limits.close();
   append(unfinished, take_interrupted());
+  (void)chord_counter.wait_idle(hard);
+  append(unfinished, chord_counter.close());
   (void)finisher.wait_idle(hard);
-  append(unfinished, finisher.close());
+  auto unsettled = finisher.close();
+  append(unfinished, std::move(unsettled.unstored));
+  returns.give(std::move(unsettled.untold));
   append(unfinished, in_flight.take_waiting());
   append(unfinished, intake.take_held());
   append(unfinished, gate.take_waiting());

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "chord_counter.hpp"
 #include "consumed_queues.hpp"
 #include "control/autoscaler.hpp"
 #include "control/control_server.hpp"
@@ -52,7 +53,10 @@ struct Worker::Impl::Running {
 
   void start(Job job);
   void ended_run(Ended ended);
-  void give_up(Overdue overdue);
+  void finish(Ended ended);
+  void finish_uncounted(Ended ended, const Error& why);
+  void give_up(const Overdue& overdue);
+  void watch_terminated(std::shared_ptr<RunControl> control);
   // What is interrupted waits for the stop to give it back.
   void keep_for_hand_back(Job job);
   [[nodiscard]] std::vector<Job> take_interrupted();
@@ -75,6 +79,7 @@ struct Worker::Impl::Running {
   std::shared_ptr<Callers> callers;
   Runner runner;
   Finisher finisher;
+  ChordCounter chord_counter;
   Pool pool;
   RateGate gate;
   Intake intake;

@@ -43,6 +43,18 @@ celery::TaskMessage without_arguments(const celery::TaskMessage& task) {
   return bare;
 }
 
+Job face_of(const Job& job) {
+  Job face;
+  face.consumer = job.consumer;
+  face.tag = job.tag;
+  face.queue = job.queue;
+  face.task = without_arguments(job.task);
+  face.registered = job.registered;
+  face.state = job.state;
+  face.started = true;
+  return face;
+}
+
 CallerResult started_state_of(const celery::TaskMessage& task, const std::string& worker) {
   auto result = caller_result_of(task);
   result.state = TaskState::Started;

@@ -19,6 +19,9 @@ namespace umbel {
 // Whether nobody wants its value: a chord's body wants those of its parts, whatever they say.
 [[nodiscard]] bool ignores_result(const Job& job);
 
+// What is needed to end a job while its own is in use: all but its slot and its arguments.
+[[nodiscard]] Job face_of(const Job& job);
+
 // A message without its arguments and with all that is needed to tell of it.
 [[nodiscard]] celery::TaskMessage without_arguments(const celery::TaskMessage& task);
 

@@ -67,7 +67,7 @@ Result<void> Worker::slots() const {
   return ask([](const auto& running) -> Result<void> {
     const auto& pool = running.pool;
     const auto figures = pool.figures();
-    const auto stuck = figures.stuck;
+    const auto stuck = figures.lost;
     if (stuck + figures.unready < figures.size) return {};
     if (figures.unready > 0) return unavailable(figures.fault.value_or("no slot is ready"));
     return unavailable(

@@ -41,6 +41,7 @@ struct PoolFacts {
   std::optional<double> soft_limit, hard_limit;  // seconds, of tasks without
   std::vector<std::uint64_t> jobs;               // of each process since it exists
   std::size_t active = 0;
+  std::size_t stuck = 0;  // threads whose task was given up and has not returned
 };
 
 struct WorkerFacts {

@@ -40,7 +40,9 @@ json::object writes_of(const PoolFacts& pool) {
 
 json::object pool_of(const PoolFacts& pool) {
   if (!pool.processes_of_its_own) {
-    return {{"max-concurrency", pool.slots}, {"threads", pool.slots}};
+    json::object document{{"max-concurrency", pool.slots}, {"threads", pool.slots}};
+    if (pool.stuck > 0) document["threads-stuck"] = pool.stuck;
+    return document;
   }
   json::object document;
   document["max-concurrency"] = pool.slots;

@@ -71,6 +71,7 @@ WorkerFacts WorkerControlled::facts() {
   facts.pool.processes = std::move(figures.processes);
   facts.pool.jobs = std::move(figures.jobs);
   facts.pool.active = figures.active;
+  facts.pool.stuck = figures.stuck;
   facts.pool.soft_limit = own.soft;
   facts.pool.hard_limit = own.hard;
   if (options.max_tasks_per_child > 0) {
@@ -152,7 +153,8 @@ std::uint64_t WorkerControlled::resident_memory() {
 }
 
 bool WorkerControlled::terminate(const std::string& id, int signal) {
-  if (!parts_.pool.terminate(TaskId{id}, signal)) return false;
+  auto control = parts_.pool.terminate(TaskId{id}, signal);
+  if (!control) return false;
   if (parts_.pool.can_kill()) {
     log_.info("task terminated on request", {{"task_id", id}, {"signal", signal}});
   } else {
@@ -160,6 +162,7 @@ bool WorkerControlled::terminate(const std::string& id, int signal) {
         "task told to stop on request: under --pool=threads it cannot be killed, and ends as "
         "revoked when it returns",
         {{"task_id", id}, {"signal", signal}});
+    parts_.told_to_stop(std::move(control));
   }
   return true;
 }

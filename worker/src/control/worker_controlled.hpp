@@ -40,6 +40,7 @@ class WorkerControlled final : public Controlled {
     Broker& broker;
     Autoscaler* autoscaler;  // null: none
     ConsumedQueues& queues;
+    std::function<void(std::shared_ptr<RunControl>)> told_to_stop;  // and cannot be killed
     std::function<void(std::size_t)> resized;
     std::function<void(const AutoscaleRange&)> ranged;
   };
