@@ -395,9 +395,59 @@ TEST_F(Control, EveryCommandOfTheShellEndsWell) {
     EXPECT_THAT(output, HasSubstr(kOurs)) << command;
     EXPECT_THAT(output, HasSubstr(kTheirs)) << command;
   }
+  // What else a user of Celery types, beside his own worker and ours.
+  for (const auto& [command, said] : std::vector<std::pair<std::string, std::string>>{
+           {"inspect --json ping", "\"ok\": \"pong\""},
+           {"status --json", "\"ok\": \"pong\""},
+           {"call add -a [20,22] --queue umbel", "-"},
+           {"report", "software -> celery"},
+           {"purge -f -Q parked", "No messages purged"}}) {
+    const json::value ended = cluster->ask(fmt::format("shell('{}')", command));
+    EXPECT_EQ(ended.at("status"), 0) << command << ": " << ended;
+    EXPECT_THAT(std::string{ended.at("output").as_string()}, HasSubstr(said)) << command;
+  }
+  EXPECT_THAT(std::string{cluster
+                              ->ask("done = cpp('add', 20, 22).delay(); done.get(timeout=PATIENCE)"
+                                    "\nshell('result ' + done.id)")
+                              .at("output")
+                              .as_string()},
+              HasSubstr("42"));
   const auto status = cluster->celery().command({"status"});
   EXPECT_EQ(status.status, 0) << status.output;
   EXPECT_THAT(status.output, HasSubstr("2 nodes online"));
+}
+
+// `umbel inspect|control|status` ask Celery's workers as they ask ours.
+TEST_F(Control, OurCommandsAskBoth) {
+  const std::string both_of_them = fmt::format("--destination={},{}", kOurs, kTheirs);
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"status"},
+           {"inspect", "ping"},
+           {"inspect", "active"},
+           {"inspect", "active_queues"},
+           {"inspect", "clock"},
+           {"inspect", "conf"},
+           {"inspect", "query_task", "some-id"},
+           {"inspect", "registered", "rate_limit"},
+           {"inspect", "report"},
+           {"inspect", "reserved"},
+           {"inspect", "revoked"},
+           {"inspect", "scheduled"},
+           {"inspect", "stats"},
+           {"control", "heartbeat"},
+           {"control", "add_consumer", "more"},
+           {"control", "cancel_consumer", "more"},
+           {"control", "revoke", "some-id"},
+           {"control", "rate_limit", "celery.accumulate", "0"},
+           {"control", "time_limit", "celery.accumulate", "20", "30"}}) {
+    auto arguments = words;
+    arguments.insert(arguments.end(), {both_of_them, "--timeout=20000", "--json"});
+    const auto ended = cluster->umbel(arguments);
+    ASSERT_EQ(ended.status, 0) << words.back() << ended.output;
+    const json::value replies = json::parse(ended.output);
+    EXPECT_EQ(replies.as_object().size(), 2U) << words.back() << ended.output;
+  }
+  EXPECT_EQ(cluster->umbel({"status", "--destination=nobody@here", "--timeout=500"}).status, 69);
 }
 
 // The last one: both end in good order.

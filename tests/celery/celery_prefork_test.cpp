@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
+#include <set>
 
 #include "cluster.hpp"
 #include "umbel/testing/eventually.hpp"
@@ -70,6 +72,14 @@ TEST_F(Prefork, HardLimitsEndTheTaskAlone) {
   EXPECT_EQ(cluster->ask("cpp('add', 1, 2).delay().get(timeout=PATIENCE)"), 3);
 }
 
+TEST_F(Prefork, SoftLimitsComeBeforeHardOnes) {
+  const json::value ended =
+      outcomes("cpp('sleep', 60).apply_async(time_limit=30, soft_time_limit=1)",
+               "py('py.sleep', 60).apply_async(time_limit=30, soft_time_limit=1)");
+  EXPECT_EQ(ended.at(0).at("raised"), "billiard.exceptions.SoftTimeLimitExceeded") << ended;
+  EXPECT_EQ(ended.at(1).at("raised"), ended.at(0).at("raised")) << ended;
+}
+
 TEST_F(Prefork, AProcessThatDiesFailsItsTask) {
   const json::value ended = cluster->ask(
       "import os\n"
@@ -110,6 +120,83 @@ TEST_F(Prefork, TheStatsOfThePoolAreAlike) {
     const auto* found = ours.as_object().if_contains(key);
     ASSERT_NE(found, nullptr) << key << ": " << ours;
     EXPECT_EQ(shape(*found), shape(value)) << key << ": " << ours << theirs;
+  }
+}
+
+// Workers of their own, which Python's commands make larger and smaller: their processes follow.
+TEST_F(Prefork, PythonChangesThePoolOfProcesses) {
+  cluster->umbel_worker(
+      "cpp2", {"--pool=prefork", "--concurrency=1", "--pool-restarts", "--queues=second"});
+  cluster->umbel_worker(
+      "cpp4", {"--pool=prefork", "--concurrency=1", "--autoscale=4,1", "--queues=fourth"});
+  const auto processes = [](const std::string& name) {
+    const std::string node = name + "@umbel";
+    const json::value stats = cluster->ask(fmt::format("told('stats', {{}}, ['{}'])", node));
+    std::set<std::int64_t> pids;
+    for (const json::value& pid : stats.at(node).at("pool").at("processes").as_array()) {
+      pids.insert(pid.as_int64());
+    }
+    return pids;
+  };
+  const auto says = [](const std::string& line) {
+    const json::value ended = cluster->ask(fmt::format("shell('{}@umbel')", line));
+    EXPECT_EQ(ended.at("status"), 0) << ended;
+    return std::string{ended.at("output").as_string()};
+  };
+  const auto become = [&](const std::string& name, std::size_t count) {
+    return eventually([&] { return processes(name).size() == count; }, seconds{20});
+  };
+  ASSERT_TRUE(become("cpp2", 1));
+  EXPECT_THAT(says("control pool_grow 2 -d cpp2"), HasSubstr("pool will grow"));
+  EXPECT_TRUE(become("cpp2", 3));
+  EXPECT_THAT(says("control pool_shrink 1 -d cpp2"), HasSubstr("pool will shrink"));
+  EXPECT_TRUE(become("cpp2", 2));
+  const auto before = processes("cpp2");
+  EXPECT_THAT(says("control pool_restart -d cpp2"), HasSubstr("reload started"));
+  EXPECT_TRUE(eventually(
+      [&] {
+        const auto now = processes("cpp2");
+        return now.size() == 2 &&
+               std::ranges::none_of(now, [&](auto pid) { return before.contains(pid); });
+      },
+      seconds{20}));
+  EXPECT_EQ(cluster->ask("cpp('add', 1, 2, queue='second').delay().get(timeout=PATIENCE)"), 3);
+
+  EXPECT_THAT(says("control autoscale 3 3 -d cpp4"), HasSubstr("autoscale now max=3 min=3"));
+  EXPECT_TRUE(become("cpp4", 3));
+  // In Celery's words.
+  EXPECT_THAT(says("control pool_grow 1 -d cpp4"), HasSubstr("not supported with autoscale"));
+}
+
+// A rate of one an hour: the first starts, the second is held back until Python lifts the limit.
+TEST_F(Prefork, RateLimitsHoldTasksBack) {
+  const json::value ended = cluster->ask(
+      "told('rate_limit', {'task_name': 'echo', 'rate_limit': '1/h'}, ['cpp1@umbel'])\n"
+      "two = [cpp('echo', i).delay() for i in (1, 2)]\n"
+      "def waits():\n"
+      "    held = told('reserved', {}, ['cpp1@umbel'])['cpp1@umbel']\n"
+      "    return [each['name'] for each in held] == ['echo']\n"
+      "eventually(lambda: waits() and sum(each.ready() for each in two) == 1)\n"
+      "told('rate_limit', {'task_name': 'echo', 'rate_limit': '0'}, ['cpp1@umbel'])\n"
+      "[outcome(each) for each in two]");
+  EXPECT_EQ(ended, json::parse(R"([{"value": 1}, {"value": 2}])"));
+}
+
+TEST_F(Prefork, ProcessesAreReplacedAfterTheirTasks) {
+  for (const char* bound : {"--max-tasks-per-child=1", "--max-memory-per-child=1"}) {
+    cluster->umbel_worker("cpp3", {"--pool=prefork", "--concurrency=1", bound, "--queues=third"});
+    const auto pids = cluster->ask(
+        "def pid():\n"
+        "    found = told('stats', {}, ['cpp3@umbel'])['cpp3@umbel']['pool']['processes']\n"
+        "    return found[0] if len(found) == 1 else None\n"
+        "seen = []\n"
+        "for _ in range(3):\n"
+        "    seen.append(eventually(lambda: pid() not in [None, *seen] and pid()))\n"
+        "    cpp('add', 1, 2, queue='third').delay().get(timeout=PATIENCE)\n"
+        "app.control.shutdown(destination=['cpp3@umbel'])\n"
+        "eventually(lambda: not told('ping', {}, ['cpp3@umbel'], timeout=1))\n"
+        "seen");
+    EXPECT_EQ(pids.as_array().size(), 3U) << bound << pids;
   }
 }
 

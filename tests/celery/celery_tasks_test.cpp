@@ -80,6 +80,20 @@ TEST_F(Mixed, PythonGetsExceptionsAsThemselves) {
   EXPECT_EQ(unknown.at("args"), exactly(R"(["no.such.task"])"));
 }
 
+// An exception of the application comes back as itself through our tasks.
+TEST_F(Mixed, ExceptionsOfTheApplicationPassThroughOurs) {
+  const json::value theirs =
+      outcome("cpp('add', 1, 2) | py('py.refuse', 'full', 42, immutable=True) | cpp('add', 1)");
+  EXPECT_EQ(theirs.at("raised"), "app.Refused") << theirs;
+  EXPECT_EQ(theirs.at("args"), exactly(R"(["full", 42])")) << theirs;
+  // Ours counts the last part and fails the body with what theirs raised.
+  const json::value chord = cluster->ask(
+      "outcome(AsyncResult(chord([py('py.refuse', 'full', 42), cpp('delayed_add', 1, 1, 1)], "
+      "cpp('total')).delay().id))");
+  EXPECT_EQ(chord.at("raised"), "celery.exceptions.ChordError") << chord;
+  EXPECT_THAT(json::serialize(chord.at("args")), HasSubstr("Refused")) << chord;
+}
+
 TEST_F(Mixed, TheStoredDocumentIsWhatCeleryStores) {
   const auto documents = cluster->ask(
       "ours = cpp('add', 1, 2).delay(); theirs = py('py.add', 1, 2).delay()\n"
@@ -258,6 +272,13 @@ TEST_F(Mixed, ExpiredTasksAreRevokedAndTheCallerIsTold) {
       "outcome(raw('umbel', 'add', [1, 2], expires='2020-01-01T00:00:00.000000+00:00'))");
   EXPECT_EQ(ended.at("raised"), "celery.exceptions.TaskRevokedError") << ended;
   EXPECT_EQ(ended.at("args"), exactly(R"(["expired"])"));
+  // Held back until its time is over, as Celery sends it: RabbitMQ has let go of it then.
+  EXPECT_EQ(cluster
+                ->ask("busy = [cpp('sleep', 2).delay() for _ in (1, 2)]\n"
+                      "late = cpp('add', 1, 2).apply_async(expires=0.7)\n"
+                      "outcome(late)")
+                .at("raised"),
+            "celery.exceptions.TaskRevokedError");
 }
 
 TEST_F(Mixed, CountdownsAndEtasAreKept) {
@@ -291,6 +312,19 @@ TEST_F(Mixed, RetriesAreToldByBothSides) {
   EXPECT_EQ(in_cpp.at("retries"), 5) << in_cpp;
   EXPECT_EQ(cluster->ask("outcome(AsyncResult('" + ours + "'))").at("raised"),
             "builtins.RuntimeError");
+}
+
+TEST_F(Mixed, RetriesOfTheMessageAreCounted) {
+  const std::string id = id_of("cpp('flaky', 1).apply_async(retries=4).id");
+  const json::value task = cluster->task_in_state(id, "FAILURE", seconds{40});
+  ASSERT_TRUE(task.is_object());
+  EXPECT_EQ(task.at("retries"), 5) << task;
+  // Of six tries it had two.
+  json::value attempts;
+  EXPECT_TRUE(eventually([&] {
+    attempts = cluster->get("/api/task/detail/" + id).at("attempts");
+    return attempts.as_array().size() == 2;
+  })) << attempts;
 }
 
 TEST_F(Mixed, SoftLimitsOfTheMessageAreKept) {
