@@ -712,6 +712,40 @@ TEST_F(RabbitmqFaults, ADeletedQueueIsDeclaredAgainByWhoConsumesAndWhoPublishes)
   EXPECT_THAT(bodies(take(*consumer, 1)), ElementsAre("2"));
 }
 
+TEST_F(RabbitmqFaults, AQueueThatIsNotToBeHadKeepsNoOtherFromItsConsumer) {
+  const auto owner = open();
+  ASSERT_TRUE(publish(*owner, "a1", "a"));
+  ASSERT_TRUE(publish(*owner, "b1", "b"));
+  server().add_user("modest", "modest");
+  server().set_permissions("modest", vhost, "^$", ".*", ".*");
+  auto url = server().url(vhost);
+  url.replace(url.find("umbel:umbel@"), 12, "modest:modest@");
+  const auto broker = open(url);
+  auto made = broker->consume(
+      {.queues = {QueueName{"a"}, QueueName{"b"}}, .prefetch = 9, .consumer = "tester"});
+  ASSERT_TRUE(made) << made.error().what;
+  auto& consumer = **made;
+  const auto held = take(consumer, 2);
+  ASSERT_EQ(held.size(), 2U);
+  server().eval("{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"" + vhost +
+                "\">>, queue, <<\"b\">>)), rabbit_amqqueue:delete(Queue, false, false, "
+                "<<\"t\">>).");
+  // It may not declare the queue again. What it holds stays held, and the other queue is served.
+  ASSERT_TRUE(publish(*owner, "a2", "a"));
+  EXPECT_THAT(bodies(take(consumer, 1)), ElementsAre("a2"));
+  EXPECT_THAT(*consumer.ack(tags(held)), IsEmpty());
+  // The same after a new connection.
+  server().close_connections();
+  const auto again = take(consumer, 1);
+  ASSERT_THAT(bodies(again), ElementsAre("a2"));
+  // And when it is there again it is found.
+  EXPECT_TRUE(eventually([&] { return publish(*owner, "b2", "b").has_value(); }));
+  EXPECT_THAT(bodies(take(consumer, 1)), ElementsAre("b2"));
+  const auto refused = broker->consume(
+      {.queues = {QueueName{"a"}, QueueName{"nowhere"}}, .prefetch = 9, .consumer = "other"});
+  EXPECT_FALSE(refused);
+}
+
 TEST_F(RabbitmqFaults, FiguresAreOfQueuesThatAreThereAlsoThoseOfOthers) {
   const auto maker = open();
   ASSERT_TRUE(publish(*maker, "1", "theirs"));

@@ -15,6 +15,7 @@ constexpr unsigned kTagBits = 40;
 constexpr std::uint64_t kTagMask = (std::uint64_t{1} << kTagBits) - 1;
 constexpr std::size_t kMostPrefetch = 65535;  // AMQP's count has 16 bits; 0 would be no limit
 constexpr std::chrono::milliseconds kLook{50};
+constexpr std::chrono::seconds kLookForQueue{5};
 // How long a done message waits for those before it, and which share of the prefetch may: the
 // server counts them as not done.
 constexpr std::chrono::milliseconds kLate{10};
@@ -192,7 +193,10 @@ Receiver::Frames Receiver::frames(Late late) {
 
 std::optional<Steady::time_point> Receiver::due(Session& session) {
   if (late_until_ && Steady::now() >= *late_until_) flush(session);
-  return late_until_;
+  if (missing_.empty()) return late_until_;
+  const auto next = look_for_missing(session);
+  if (!next || !late_until_) return next ? next : late_until_;
+  return std::min(*next, *late_until_);
 }
 
 void Receiver::flush(Session& session) { flush(session, Late::Waits); }
@@ -242,8 +246,7 @@ Result<void> Receiver::consume(Session& session, const std::string& queue) {
   {
     const std::lock_guard lock{mutex_};
     // The first message may come before the answer.
-    consumer_of_[tag] = static_cast<std::uint32_t>(consumers_.size());
-    consumers_.push_back({QueueName{queue}, limit_, 0, true});
+    consumer_of_[tag] = place_for({QueueName{queue}, limit_, 0, true});
   }
   const amqp_basic_consume_t method{0, bytes_of(queue), bytes_of(tag), 0, 0, 0,
                                     0, amqp_empty_table};
@@ -253,6 +256,21 @@ Result<void> Receiver::consume(Session& session, const std::string& queue) {
   if (!done) return done.error();
   tags_of_queues_[queue] = tag;
   return {};
+}
+
+// That of one that is cancelled and of which nothing is held any more, if there is one: a prefetch
+// that changes with every delayed task would make ever more of them.
+std::uint32_t Receiver::place_for(Pushing consumer) {
+  const auto free = std::ranges::find_if(
+      consumers_, [](const auto& each) { return !each.current && each.pushed == 0; });
+  const auto place = static_cast<std::uint32_t>(free - consumers_.begin());
+  if (free == consumers_.end()) {
+    consumers_.push_back(std::move(consumer));
+  } else {
+    std::erase_if(consumer_of_, [place](const auto& each) { return each.second == place; });
+    *free = std::move(consumer);
+  }
+  return place;
 }
 
 Result<void> Receiver::cancel(Session& session, const std::string& queue) {
@@ -300,8 +318,9 @@ Result<void> Receiver::add_queue(Session& session, const std::string& queue,
   if (!made) return made;
   if (binding) bindings_.insert_or_assign(queue, std::move(*binding));
   if (auto done = consume(session, queue); !done) return done;
+  missing_.erase(queue);
   const std::lock_guard lock{mutex_};
-  queues_.push_back(queue);
+  if (std::ranges::find(queues_, queue) == queues_.end()) queues_.push_back(queue);
   return {};
 }
 
@@ -309,6 +328,7 @@ Result<void> Receiver::cancel_queue(Session& session, const std::string& queue) 
   if (!channel_) return unavailable("consuming: the channel is being opened");
   if (auto done = cancel(session, queue); !done) return done;
   bindings_.erase(queue);
+  missing_.erase(queue);
   // What has not been handed out goes back: nobody here is to have it any more.
   const std::lock_guard lock{mutex_};
   std::erase(queues_, queue);
@@ -353,13 +373,21 @@ Result<void> Receiver::up(Session& session, amqp_channel_t channel) {
     forget_all();
     queues = queues_;
   }
+  missing_.clear();
   for (const auto& queue : queues) {
-    if (auto made = declare(session, queue); !made) return made;
+    auto made = declare(session, queue);
+    if (made) continue;
+    // One that is not to be had now, as those of a server of the cluster that is down, does not
+    // keep the others; but who asks for it first is told.
+    if (!was_up_ || session.failure() || missing_.size() + 1 == queues.size()) return made;
+    missing_[queue] = Steady::now() + kLookForQueue;
   }
   if (auto allowed = allow(session); !allowed) return allowed;
   for (const auto& queue : queues) {
+    if (missing_.contains(queue)) continue;
     if (auto done = consume(session, queue); !done) return done;
   }
+  was_up_ = true;
   const std::lock_guard lock{mutex_};
   is_up_ = true;
   error_.reset();
@@ -387,6 +415,7 @@ void Receiver::forget_all() {
 void Receiver::down(const Error& error) {
   channel_.reset();
   late_until_.reset();
+  missing_.clear();
   tags_of_queues_.clear();
   const std::lock_guard lock{mutex_};
   forget_all();
@@ -403,7 +432,23 @@ void Receiver::again(Session& session, const std::string& queue) {
   }
   auto done = declare(session, queue);
   if (done) done = consume(session, queue);
-  if (!done) session.restart(*this, done.error());
+  // The others, and what is held, are not touched by it.
+  if (!done && channel_) missing_[queue] = Steady::now() + kLookForQueue;
+}
+
+std::optional<Steady::time_point> Receiver::look_for_missing(Session& session) {
+  const auto now = Steady::now();
+  std::vector<std::string> wanted;
+  for (const auto& [queue, at] : missing_) {
+    if (at <= now) wanted.push_back(queue);
+  }
+  for (const auto& queue : wanted) {
+    missing_.erase(queue);
+    again(session, queue);
+  }
+  std::optional<Steady::time_point> next;
+  for (const auto& [queue, at] : missing_) next = std::min(next.value_or(at), at);
+  return next;
 }
 
 void Receiver::method(Session& session, amqp_channel_t, const amqp_method_t& method) {

@@ -86,6 +86,8 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   [[nodiscard]] Result<void> declare(Session& session, const std::string& queue) const;
   [[nodiscard]] Result<void> consume(Session& session, const std::string& queue);
   void again(Session& session, const std::string& queue);
+  // Answers when the next look is due.
+  std::optional<Steady::time_point> look_for_missing(Session& session);
   [[nodiscard]] Result<void> cancel(Session& session, const std::string& queue);
   [[nodiscard]] Result<void> allow(Session& session);
   void forget_all();
@@ -99,6 +101,7 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   [[nodiscard]] Tag& tag_at(std::uint64_t amqp_tag) { return stands_[amqp_tag - first_]; }
   [[nodiscard]] bool starves(const Pushing& consumer) const;
   [[nodiscard]] bool overfed(const Pushing& consumer) const;
+  [[nodiscard]] std::uint32_t place_for(Pushing consumer);
   void settle_one(std::uint64_t amqp_tag, Settle how);
   void give_back(const std::string& queue);
 
@@ -113,6 +116,8 @@ class Receiver final : public ChannelUser, public std::enable_shared_from_this<R
   std::optional<Steady::time_point> late_until_;       // then what waits is sent
   std::map<std::string, std::string> tags_of_queues_;  // queue to consumer tag
   std::map<std::string, QueueBinding> bindings_;       // of queues that have one of their own
+  std::map<std::string, Steady::time_point> missing_;  // queues that are to be looked for, and when
+  bool was_up_ = false;
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
