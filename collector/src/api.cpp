@@ -5,6 +5,7 @@
 #include "apply_request.hpp"
 #include "flower.hpp"
 #include "inspector.hpp"
+#include "serving_queue.hpp"
 #include "umbel/base/text.hpp"
 #include "umbel/celery/json.hpp"
 #include "umbel/metrics/catalogue.hpp"
@@ -70,7 +71,8 @@ json::value shown_result(const Task& task) {
 }
 
 // Conflict: the id belongs to a task of another name.
-Result<AcceptedHandle> accept(const ApiParts& parts, const TaskRequest& task) {
+Result<AcceptedHandle> accept(const ApiParts& parts, TaskRequest& task) {
+  if (!task.queue) task.queue_of_unknown = serving_queue(task.name, parts.inspections.all());
   auto accepted = parts.enqueuer.submit(std::span{&task, 1});
   if (!accepted) return accepted.error();
   AcceptedHandle& handle = accepted->front();
