@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 #include <system_error>
 
@@ -23,13 +24,21 @@ inline std::set<pid_t> children_of(pid_t parent) {
   return found;
 }
 
-// A zombie, which nobody has waited for yet, has ended too.
+// A zombie, which nobody has waited for yet, has ended too, once all of its threads have.
 inline bool lives(pid_t process) {
   std::ifstream in{"/proc/" + std::to_string(process) + "/stat"};
   std::string line;
   std::getline(in, line);
   const auto name_end = line.rfind(')');
-  return name_end != std::string::npos && line.at(name_end + 2) != 'Z';
+  if (name_end == std::string::npos) return false;
+  // Behind the name: the state first, the number of threads as the eighteenth.
+  std::istringstream rest{line.substr(name_end + 2)};
+  std::string state, skipped;
+  rest >> state;
+  for (int i = 0; i < 16; ++i) rest >> skipped;
+  int threads = 0;
+  rest >> threads;
+  return state != "Z" || threads > 1;
 }
 
 }  // namespace umbel::testing
