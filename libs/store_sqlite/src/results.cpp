@@ -126,12 +126,14 @@ void end_with(Connection& connection, const FinishedRun& run, Sequences& sequenc
 }  // namespace
 
 Result<std::vector<RunState>> SqliteResults::look_up(std::span<const TaskId> ids) {
-  return file_.read_first("look up tasks", [&](Connection& connection) -> Result<std::vector<RunState>> {
-    std::vector<RunState> states;
-    states.reserve(ids.size());
-    for (const auto& id : ids) states.push_back(run_state(connection, id).value_or(RunState{}));
-    return states;
-  });
+  return file_.read_first("look up tasks",
+                          [&](Connection& connection) -> Result<std::vector<RunState>> {
+                            std::vector<RunState> states;
+                            states.reserve(ids.size());
+                            for (const auto& id : ids)
+                              states.push_back(run_state(connection, id).value_or(RunState{}));
+                            return states;
+                          });
 }
 
 Result<std::vector<RunState>> SqliteResults::begin(std::span<const NamedTask> tasks) {

@@ -21,8 +21,8 @@ namespace umbel::testing {
 namespace {
 
 constexpr const char* kServer = "/usr/lib/rabbitmq/bin/rabbitmq-server";
-// A start waits for nothing but 2.5 s of one core, mostly to load its code: where compilers hold all
-// cores it takes a multiple (37 s with a load of 8 on two).
+// A start waits for nothing but 2.5 s of one core, mostly to load its code: where compilers hold
+// all cores it takes a multiple (37 s with a load of 8 on two).
 constexpr std::chrono::seconds kReady{180};
 constexpr std::chrono::milliseconds kLook{25};
 

@@ -215,8 +215,9 @@ class Broker {
   // nobody will read. Conflict: it reads now. NotFound: nothing is kept under that name. Invalid:
   // this engine keeps no batches for anybody in particular.
   [[nodiscard]] virtual Result<std::uint64_t> forget_subscriber(const std::string& name) {
-    return invalid("event subscriber `" + name +
-                   "`: this broker keeps one stream for all subscribers, and nothing to be deleted");
+    return invalid(
+        "event subscriber `" + name +
+        "`: this broker keeps one stream for all subscribers, and nothing to be deleted");
   }
 
   // Events of workers alone, as they come. Invalid: this engine has no such thing.

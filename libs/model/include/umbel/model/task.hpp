@@ -2,8 +2,8 @@
 //
 // The merge is Celery's own (events/state.py: Task.event): the order of arrival and the precedence
 // of states decide, save that a task that its worker refused after taking it is rejected, and that
-// none is its own parent. Events arrive out of order, twice, or not at all; whatever the order, a task
-// ends in the same state.
+// none is its own parent. Events arrive out of order, twice, or not at all; whatever the order, a
+// task ends in the same state.
 #pragma once
 
 #include <cstdint>
