@@ -57,8 +57,8 @@ function(umbel_test)
     UMBEL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" UMBEL_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   if(A_WHOLE)
     add_test(NAME ${A_NAME} COMMAND ${A_NAME}_test)
-    # Several processes, of which a server's start alone takes 2.5 s of a core: on two cores nothing runs beside it.
-    set_tests_properties(${A_NAME} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT} PROCESSORS 2)
+    # A server's start alone takes 2.5 s of a core: two of them at once keep each other, and two cores, from everything else.
+    set_tests_properties(${A_NAME} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT} RESOURCE_LOCK server)
     return()
   endif()
   gtest_discover_tests(${A_NAME}_test TEST_PREFIX ${A_NAME}/ DISCOVERY_TIMEOUT 60

@@ -322,6 +322,7 @@ TEST_F(ControlTest, WhatAWorkerDoesNotHoldAnyMoreIsClosedByItsResultOrSaidToBeUn
   });
   start();
   beat();
+  ASSERT_TRUE(knows_task("late", "RECEIVED")) << "the last of those events";
   ASSERT_TRUE(knows_task("stored", "SUCCESS"));
   ASSERT_TRUE(eventually([&] { return task("lost").at("unknown_since").is_double(); }));
 

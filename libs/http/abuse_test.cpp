@@ -160,8 +160,9 @@ TEST_F(Abuse, AConnectionCutAnywhereHarmsNobody) {
     client.write(handshake.substr(0, size));
   }
 
+  // More were opened than may be open together, and those not yet accepted are not counted.
+  EXPECT_TRUE(eventually([&] { return lives(); }));
   EXPECT_TRUE(eventually([&] { return server->connections() == 0; }));
-  EXPECT_TRUE(lives());
 }
 
 TEST_F(Abuse, AHeadThatTricklesInIsGivenUp) {
