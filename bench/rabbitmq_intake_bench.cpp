@@ -163,6 +163,7 @@ struct Step {
   double outstanding = 0;          // when the last one was sent
   double caught_up = 0, lost = 0;  // seconds after that; events
   double missed = 0;               // events, as the collector says
+  double at_bound = 0;             // times it said that the stream had stood at its bound
   double cpu = 0;                  // the collector's, seconds for an event
   [[nodiscard]] double pace() const { return sent / took; }
 };
@@ -182,7 +183,7 @@ class Bench {
 
   // `rate` 0: as fast as it goes, until something must be lost.
   Step step(std::size_t rate, std::size_t length) {
-    const auto before = received(), missed = told(), cpu = collector_.cpu();
+    const auto before = received(), missed = told(), at_bound = full(), cpu = collector_.cpu();
     const umbel::testing::TempDir dir;
     umbel::testing::Process sender{
         "sender",
@@ -220,6 +221,7 @@ class Bench {
     }
     step.lost = std::max(0.0, step.sent - taken);
     step.missed = told() - missed;
+    step.at_bound = full() - at_bound;
     step.cpu = (collector_.cpu() - cpu) / std::max(1.0, taken);
     return step;
   }
@@ -227,6 +229,7 @@ class Bench {
  private:
   [[nodiscard]] double received() { return collector_.figure("umbel_events_received_total"); }
   [[nodiscard]] double told() { return collector_.figure("umbel_events_gap_total"); }
+  [[nodiscard]] double full() { return collector_.figure("umbel_event_stream_full_total"); }
   [[nodiscard]] std::optional<umbel::testing::RabbitQueue> queue() {
     for (auto& queue : rabbit_.queues(vhost_)) {
       if (queue.name.starts_with("umbel.events.") && queue.consumers > 0) return std::move(queue);
@@ -255,16 +258,17 @@ int measure(const Options& options) {
   Bench bench{options};
   std::cout
       << "| events/s asked | sent/s | seconds | outstanding at the end | caught up after, s | "
-         "lost | the collector says | CPU per event, us |\n"
-         "| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+         "lost | missed, says the collector | stood at its bound, it says | CPU per event, us |\n"
+         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
   double kept_up = 0, without_loss = 0;
   bool lossless = true;
   const auto show = [&](const std::string& asked, const Step& step) {
-    std::cout << fmt::format(
-                     "| {} | {:.0f} | {:.0f} | {:.0f} | {:.1f} | {:.0f} | {:.0f} | {:.1f} |", asked,
-                     step.pace(), step.took, step.outstanding, step.caught_up, step.lost,
-                     step.missed, step.cpu * 1e6)
-              << std::endl;
+    std::cout
+        << fmt::format(
+               "| {} | {:.0f} | {:.0f} | {:.0f} | {:.1f} | {:.0f} | {:.0f} | {:.0f} | {:.1f} |",
+               asked, step.pace(), step.took, step.outstanding, step.caught_up, step.lost,
+               step.missed, step.at_bound, step.cpu * 1e6)
+        << std::endl;
     lossless = lossless && step.lost == 0;
     if (lossless) without_loss = std::max(without_loss, step.pace());
     if (lossless && step.outstanding <= step.pace() / 2) kept_up = std::max(kept_up, step.pace());

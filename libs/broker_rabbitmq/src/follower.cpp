@@ -23,8 +23,10 @@ constexpr std::size_t kMostWaiting = 64 * 1024 * 1024;
 // A queue whose batches fill so much of its bound counts as full: what was on its way while it was
 // looked at is not in the count.
 constexpr std::uint64_t kFullQuarters = 3;
-constexpr std::chrono::seconds kLookEvery{5};
-constexpr std::size_t kMostLooks = 64;
+// A full queue is above three quarters for 4 s after a flood of 10 s, if it is read at full speed.
+constexpr std::chrono::seconds kLookEvery{1};
+constexpr std::size_t kMostLooks = 64;  // that wait to be judged; then the newest takes the place
+                                        // of the one before
 
 // When the first event of a foreign batch happened: Celery sets no timestamp on the message.
 std::optional<WallTime> time_in(std::string_view body) {
@@ -175,7 +177,8 @@ bool Follower::wants_a_look(Steady::time_point now) {
 
 void Follower::looked(std::uint64_t ready) {
   const std::lock_guard lock{mutex_};
-  if (ready == 0 || looks_.size() >= kMostLooks) return;
+  if (ready == 0) return;
+  if (looks_.size() >= kMostLooks) looks_.pop_back();
   looks_.push_back({read_ + ready, read_bytes_, last_read_, std::nullopt});
 }
 
