@@ -68,12 +68,13 @@ Result<void> Keeper::round(bool trusted, const std::stop_token& stop) {
     ours.assign(consumers_.begin(), consumers_.end());
     mailboxes.assign(mailboxes_.begin(), mailboxes_.end());
   }
+  const auto begun = leases_.now().now;
   try {
     if (auto followed = connection_->follow(); !followed) return followed.error();
     if (!ours.empty() || !mailboxes.empty()) renew(ours, mailboxes);
     // Whoever stood still, or could not write, was perhaps not alone (a paused container, a file
     // that was locked): the others renew first.
-    if (trusted) reap();
+    if (trusted) reap(begun);
     trim(stop);
   } catch (const SQLite::Exception& failure) {
     auto error = sqlite::to_error(failure, "keep house in " + connection_->path());
@@ -95,7 +96,7 @@ void Keeper::renew(const std::vector<ConsumerId>& consumers,
   transaction.commit();
 }
 
-void Keeper::reap() {
+void Keeper::reap(std::int64_t begun) {
   if (expired_consumers(*connection_, leases_.now()).empty() &&
       expired_mailboxes(*connection_, leases_.now()).empty()) {
     return;
@@ -107,14 +108,17 @@ void Keeper::reap() {
     const auto asked = leases_.now().now;
     sqlite::WriteTransaction transaction{connection_->database()};
     // The same for who had to wait: those who live are in line behind us, to renew.
-    const auto waited = std::chrono::microseconds{leases_.now().now - asked};
+    const auto time = leases_.now();
+    const auto waited = std::chrono::microseconds{time.now - asked};
     if (waited > std::max<std::chrono::microseconds>(kShortWait, leases_.renewal() / 8)) return;
-    for (const auto consumer : expired_consumers(*connection_, leases_.now())) {
+    // And for who stood still since it renewed: what it renewed has run out too.
+    if (std::chrono::microseconds{time.now - begun} > 2 * leases_.renewal()) return;
+    for (const auto consumer : expired_consumers(*connection_, time)) {
       dead.push_back(wake_name(*connection_, consumer));
       const auto touched = remove_consumer(*connection_, consumer);
       queues.insert(queues.end(), touched.begin(), touched.end());
     }
-    for (const auto mailbox : expired_mailboxes(*connection_, leases_.now())) {
+    for (const auto mailbox : expired_mailboxes(*connection_, time)) {
       broker_sqlite::remove_mailbox(*connection_, mailbox);
     }
     waiting = wake_names(*connection_, queues);

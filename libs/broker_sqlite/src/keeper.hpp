@@ -37,7 +37,8 @@ class Keeper {
   void run(const std::stop_token& stop);
   [[nodiscard]] Result<void> round(bool trusted, const std::stop_token& stop);
   void renew(const std::vector<ConsumerId>& consumers, const std::vector<MailboxId>& mailboxes);
-  void reap();
+  // `begun`: when the round began, before it renewed; microseconds of the steady clock.
+  void reap(std::int64_t begun);
   void trim(const std::stop_token& stop);
 
   std::unique_ptr<Connection> connection_;  // the thread's
