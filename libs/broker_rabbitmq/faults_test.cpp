@@ -154,8 +154,13 @@ TEST_F(RabbitmqFaults, AForcedCloseCostsNothingThatWasAccepted) {
   EXPECT_EQ(*consumer->ack(tags(held)), tags(held));
   EXPECT_THAT(*consumer->ack(tags(again)), IsEmpty());
   EXPECT_TRUE(eventually([&] { return publish(*broker, "3").has_value(); }));
-  EXPECT_TRUE(eventually([&] { return lines.with("works again") == 1; }));
-  EXPECT_EQ(lines.with("does not work"), 1U);
+  // The two connections are closed one after the other: the first may be back before the second
+  // goes.
+  EXPECT_TRUE(eventually([&] {
+    const auto outages = lines.with("does not work");
+    return outages > 0 && lines.with("works again") == outages;
+  }));
+  EXPECT_LE(lines.with("does not work"), 2U);
 }
 
 TEST_F(RabbitmqFaults, NothingAcceptedIsLostWhileTheConnectionIsCut) {
